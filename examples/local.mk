@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+#
+# The examples' build: examples/NAME, one guest image each.

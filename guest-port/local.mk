@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+#
+# The native kernel's build, and its port.

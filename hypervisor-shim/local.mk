@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+#
+# The shim's build: one multiboot image, hypervisor-shim/shim, and the ISO around it.

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+#
+# The library's build: libpv.a in its two code models, headers, pkg-config, CMake, amalgamation.

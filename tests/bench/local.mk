@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+#
+# The benchmark: instructions for each operation, shim against Xen.

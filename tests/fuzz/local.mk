@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+#
+# Fuzzers and their seeds.

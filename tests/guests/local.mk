@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+#
+# Guest tests: images that boot on the shim, and on Xen.

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+#
+# Model tests: random operations against a model, with audits.

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+#
+# Race tests: plain main(), under ThreadSanitizer.

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+#
+# What several kinds of test share: libraries and stand-ins for the host.

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+#
+# The host tools' build: pvctl and what it shares with the tests.
