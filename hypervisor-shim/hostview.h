@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hostview.h - what the host sees of a running shim.
+ *
+ * The shim's memory is a shared file on the host. At HOSTVIEW_ADDRESS it publishes
+ * this page; everything else is found from it. Addresses are machine addresses; the
+ * file offset of address a is a for a < low_size, else a - 4 GiB + low_size (QEMU's q35
+ * puts what does not fit below its PCI hole above 4 GiB). The shim writes, the
+ * host reads; `sequence` is odd while a record changes. Layout is versioned: tools
+ * refuse a version that they do not know.
+ *
+ * The other way, at boot: guests are boot modules, described by their strings:
+ *
+ *   FILE role=kernel [name=N] [mem=BYTES|nK|nM|nG] [vcpus=N] -- guest command line
+ *   FILE role=ramdisk                         of the kernel module before it
+ *
+ * in the order of their domids (1 ...). A module without role= is a kernel with default
+ * settings (64M, 1 vCPU, named by its domid) and the whole string as command line. Options of the shim's own
+ * command line: `noexit` (stay after the last guest ended, for `pvctl --keep`), `loglvl=N`.
+ * When the last guest has ended the shim writes EXIT_STATUS to QEMU's isa-debug-exit port
+ * 0xf4 where there is one (QEMU then exits with status*2+1), else powers off by ACPI.
+ */
+#ifndef HOSTVIEW_H
+#define HOSTVIEW_H
+
+#include <stdint.h>
+#include "core/reason.h"
+
+#define HOSTVIEW_ADDRESS 0x200000ull              /* the shim is linked so that this is its first data page */
+#define HOSTVIEW_MAGIC   0x776976746f687670ull    /* "pvhostiw" in memory order p v h o t v i w */
+#define HOSTVIEW_VERSION 1
+
+/* Exit statuses by isa-debug-exit; the whole story is in the domain table. */
+enum { HOSTVIEW_EXIT_OK = 0, HOSTVIEW_EXIT_CRASHED = 1, HOSTVIEW_EXIT_PANIC = 2 };
+
+enum { HOSTVIEW_DOMAINS = 65, HOSTVIEW_NAME = 32 };
+
+enum hostview_state { HV_DOM_NONE, HV_DOM_PAUSED, HV_DOM_RUNNING, HV_DOM_SHUTDOWN, HV_DOM_CRASHED, HV_DOM_DYING };
+
+struct hostview_domain {
+    uint16_t domid;
+    uint8_t state;                 /* enum hostview_state */
+    uint8_t shutdown_code;         /* XEN_SHUTDOWN_* */
+    uint16_t vcpus;
+    uint16_t pad;
+    uint64_t pages, max_pages;
+    uint64_t cpu_ns;
+    uint64_t reasons;              /* address of its struct reason_ring */
+    char name[HOSTVIEW_NAME];
+};
+
+struct hostview {
+    uint64_t magic;
+    uint32_t version, size;
+    uint64_t sequence;
+    uint64_t low_size;             /* RAM below 4 GiB, bytes */
+    uint64_t ram_size;
+    uint64_t free_pages;
+    uint64_t uptime_ns;
+    uint64_t first_guest_tsc;      /* TSC when the first guest's first instruction ran */
+    uint64_t log;                  /* address of the hypervisor's log ring */
+    uint32_t log_size;             /* bytes, a power of two */
+    uint32_t ended;                /* all guests have ended; the machine is off or going */
+    uint64_t log_produced;         /* bytes ever written to it */
+    uint64_t rule_counts;          /* address of uint64_t[RULES] */
+    uint32_t rules;                /* RULES of this shim */
+    uint32_t domains;              /* entries in use below */
+    struct hostview_domain domain[HOSTVIEW_DOMAINS];
+};
+
+#endif
