@@ -1,3 +1,5 @@
 # SPDX-License-Identifier: MIT
 #
 # Unit tests: one module at a time, on the host, sanitized.
+
+include tests/unit/abi/local.mk

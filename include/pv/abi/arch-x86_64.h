@@ -196,7 +196,6 @@ struct xen_arch_shared_info {
     uint64_t p2m_cr3;                    /* guest: if not 0, the page tables in which ... */
     uint64_t p2m_vaddr;                  /* guest: ... this is the address of a linear p2m */
     uint64_t p2m_generation;             /* guest: odd while mappings of the linear p2m change */
-    uint32_t wc_sec_hi;                  /* 32-bit guests only; see xen_shared_info.wc_sec_hi */
 };
 
 /* The architecture's part of xen_vcpu_info. */
@@ -217,7 +216,7 @@ PV_STATIC_ASSERT(offsetof(struct xen_cpu_user_regs, saved_upcall_mask) ==
                  "the mask lies in the upper half of CS's slot");
 PV_STATIC_ASSERT(sizeof(struct xen_iret_context) == 72, "iret_context");
 PV_STATIC_ASSERT(sizeof(struct xen_vcpu_guest_context) == 5168, "vcpu_guest_context");
-PV_STATIC_ASSERT(sizeof(struct xen_arch_shared_info) == 56, "arch_shared_info");
+PV_STATIC_ASSERT(sizeof(struct xen_arch_shared_info) == 48, "arch_shared_info");
 PV_STATIC_ASSERT(sizeof(struct xen_arch_vcpu_info) == 16, "arch_vcpu_info");
 
 #endif /* !__ASSEMBLER__ */

@@ -31,7 +31,6 @@
 #define XEN_EVTCHNOP_init_control     11 /* from here on: FIFO */
 #define XEN_EVTCHNOP_expand_array     12
 #define XEN_EVTCHNOP_set_priority     13
-#define XEN_EVTCHNOP_reset_cont       14 /* the hypervisor's own continuation of a reset */
 
 /* xen_evtchn_bind_pirq.flags */
 #define XEN_BIND_PIRQ__WILL_SHARE 1

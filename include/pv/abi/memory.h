@@ -13,29 +13,27 @@
 #include <pv/types.h>
 #include <pv/abi/xen.h>
 
-#define XENMEM_increase_reservation       0  /* xen_memory_reservation; H writes mfns */
-#define XENMEM_decrease_reservation       1  /* xen_memory_reservation; G gives mfns */
-#define XENMEM_maximum_ram_page           2  /* - -> highest machine frame */
-#define XENMEM_current_reservation        3  /* xen_memory_domain -> frames */
-#define XENMEM_maximum_reservation        4  /* xen_memory_domain -> frames */
-#define XENMEM_machphys_mfn_list          5  /* xen_machphys_mfn_list */
-#define XENMEM_populate_physmap           6  /* xen_memory_reservation; pfns in, mfns out */
-#define XENMEM_add_to_physmap             7  /* xen_add_to_physmap; not for PV guests */
-#define XENMEM_memory_map                 9  /* xen_memory_map */
-#define XENMEM_machine_memory_map         10 /* xen_memory_map; privileged */
-#define XENMEM_exchange                   11 /* xen_memory_exchange */
-#define XENMEM_machphys_mapping           12 /* xen_machphys_mapping */
-#define XENMEM_set_memory_map             13 /* xen_foreign_memory_map */
-#define XENMEM_maximum_gpfn               14 /* xen_memory_domain -> highest frame number */
-#define XENMEM_remove_from_physmap        15 /* xen_remove_from_physmap */
-#define XENMEM_set_pod_target             16 /* xen_pod_target */
-#define XENMEM_get_pod_target             17 /* xen_pod_target */
-#define XENMEM_add_to_physmap_batch       23 /* xen_add_to_physmap_batch */
-#define XENMEM_claim_pages                24
-#define XENMEM_machphys_compat_mfn_list   25
-#define XENMEM_get_vnumainfo              26
-#define XENMEM_reserved_device_memory_map 27
-#define XENMEM_acquire_resource           28 /* xen_mem_acquire_resource */
+#define XENMEM_increase_reservation     0  /* xen_memory_reservation; H writes mfns */
+#define XENMEM_decrease_reservation     1  /* xen_memory_reservation; G gives mfns */
+#define XENMEM_maximum_ram_page         2  /* - -> highest machine frame */
+#define XENMEM_current_reservation      3  /* xen_memory_domain -> frames */
+#define XENMEM_maximum_reservation      4  /* xen_memory_domain -> frames */
+#define XENMEM_machphys_mfn_list        5  /* xen_machphys_mfn_list */
+#define XENMEM_populate_physmap         6  /* xen_memory_reservation; pfns in, mfns out */
+#define XENMEM_add_to_physmap           7  /* xen_add_to_physmap; not for PV guests */
+#define XENMEM_memory_map               9  /* xen_memory_map */
+#define XENMEM_machine_memory_map       10 /* xen_memory_map; privileged */
+#define XENMEM_exchange                 11 /* xen_memory_exchange */
+#define XENMEM_machphys_mapping         12 /* xen_machphys_mapping */
+#define XENMEM_set_memory_map           13 /* xen_foreign_memory_map */
+#define XENMEM_maximum_gpfn             14 /* xen_memory_domain -> highest frame number */
+#define XENMEM_remove_from_physmap      15 /* xen_remove_from_physmap */
+#define XENMEM_set_pod_target           16 /* xen_pod_target */
+#define XENMEM_get_pod_target           17 /* xen_pod_target */
+#define XENMEM_add_to_physmap_batch     23 /* xen_add_to_physmap_batch */
+#define XENMEM_machphys_compat_mfn_list 25
+#define XENMEM_get_vnumainfo            26
+#define XENMEM_acquire_resource         28 /* xen_mem_acquire_resource */
 
 /* xen_memory_reservation.mem_flags */
 #define XENMEMF_populate_on_demand  0x10000

@@ -50,7 +50,7 @@ struct xen_feature_info {
 
 struct xen_build_id {
     uint32_t len; /* bytes of buf */
-    unsigned char buf[];
+    uint8_t buf[];
 };
 
 PV_STATIC_ASSERT(sizeof(struct xen_compile_info) == 144, "compile_info");
