@@ -1,3 +1,31 @@
 # SPDX-License-Identifier: MIT
 #
 # Guest tests: images that boot on the shim, and on Xen.
+#
+# Each image is its own sources and the runtime of tests/guests/rt: no libpv, so
+# that what they say of the hypervisor does not lean on the library.
+
+GUEST_RT_CPPFLAGS = $(FREESTANDING_CPPFLAGS) -I$(top_srcdir)/tests/guests/rt \
+	-I$(top_srcdir)/tests/guests
+GUEST_RT_CFLAGS = $(FREESTANDING_CFLAGS) $(KERNEL_MODEL_CFLAGS) -fno-tree-loop-distribute-patterns
+GUEST_RT_LDFLAGS = $(FREESTANDING_LDFLAGS) -Wl,-T,$(top_srcdir)/tests/guests/rt/guest.lds
+GUEST_RT_LDADD = tests/guests/librt.a
+GUEST_RT_DEPS = tests/guests/librt.a $(top_srcdir)/tests/guests/rt/guest.lds
+
+EXTRA_LIBRARIES += tests/guests/librt.a
+tests_guests_librt_a_SOURCES = tests/guests/rt/start.S tests/guests/rt/rt.c \
+	tests/guests/rt/rt_console.c tests/guests/rt/rt.h
+tests_guests_librt_a_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
+tests_guests_librt_a_CFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_librt_a_CCASFLAGS = $(GUEST_RT_CFLAGS)
+
+TEST_IMAGES = tests/guests/smoke
+EXTRA_PROGRAMS += $(TEST_IMAGES)
+GUEST_TEST_DEPS += $(TEST_IMAGES)
+
+tests_guests_smoke_SOURCES = tests/guests/smoke.c
+tests_guests_smoke_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
+tests_guests_smoke_CFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_smoke_LDFLAGS = $(GUEST_RT_LDFLAGS)
+tests_guests_smoke_LDADD = $(GUEST_RT_LDADD)
+tests_guests_smoke_DEPENDENCIES = $(GUEST_RT_DEPS)
