@@ -73,6 +73,8 @@ struct vcpu {
     uint8_t initialised, is_up;
     uint8_t polling;                      /* in SCHEDOP_poll */
     uint8_t id;
+    uint8_t in_multicall;                 /* the call in progress is an entry of one */
+    uint8_t restarted;                    /* ... and hc_restart() was called in it */
     uint16_t pause_count;
     mfn_t root[2];                        /* [0] user (0: none), [1] kernel; each with its references */
     struct { uint64_t rip; uint8_t mask_events; uint8_t set; } callback[CALLBACKS];
@@ -98,11 +100,12 @@ struct vcpu {
     mfn_t info_mfn; uint8_t info_registered;
     /* -- scheduling -- */
     struct vcpu *run_next, *run_prev;     /* owned by the policy */
+    uint8_t queued;                       /* so is this: it is on the policy's queue */
     uint64_t slice_start;
+    uint64_t time_stamp;                  /* system time of the last vcpu_time_info */
     uint32_t poll_nr; uint32_t poll_port[128];
     uint16_t virq_port[XEN_NR_VIRQS];     /* 0: unbound */
-    struct { long nr; uint64_t arg[6]; } restart; /* hc_restart() */
-    uint16_t hypercall;                   /* number in progress, for reasons and traces */
+    struct xen_multicall_entry call;      /* the multicall entry in progress; hc_restart() rewrites it */
 } __attribute__((aligned(64)));
 
 enum vcpu_state { VCPU_DOWN, VCPU_RUNNABLE, VCPU_RUNNING, VCPU_BLOCKED };
@@ -118,9 +121,11 @@ struct domain {
     struct vcpu *vcpu[MAX_VCPUS];
     uint64_t pages, max_pages;            /* frames it owns, and may own */
     uint64_t nr_pfns;                     /* size of its P2M at start */
-    uint32_t vm_assist;                   /* VMASST bits */
+    uint64_t vm_assist;                   /* VMASST bits */
     struct xen_shared_info *shared; mfn_t shared_mfn;
     struct evtchn *ports;                 /* event.c */
+    uint32_t valid_ports;                 /* ports below this one exist (maybe closed) */
+    uint32_t active_ports;                /* that are not closed */
     struct grant_table *grants;           /* grant.c */
     struct reason_ring reasons;
     char name[32];
@@ -130,6 +135,8 @@ struct domain {
     uint64_t created_at;
     int64_t time_offset;                  /* wall clock minus system time is hv.wall_ns + this */
     uint8_t handle[16];
+    struct timer watchdog[2]; uint8_t watchdog_used;
+    uint8_t line_length; char line[200];  /* console_io output up to its newline */
 };
 
 enum cpu_work {
@@ -154,15 +161,45 @@ struct hv {
     uint32_t trace_mask;                  /* trace.h: which classes are recorded */
     uint64_t wall_ns;                     /* UTC at system time 0 */
     uint64_t tsc_khz;
+    uint64_t tsc_base;                    /* TSC at system time 0: plat_now() is time_of_tsc(plat_tsc()) */
     uint32_t tsc_to_system_mul; int8_t tsc_shift;
+    uint8_t noexit;                       /* stay after the last guest's end */
+    uint16_t guests, ended;               /* built, and ended since */
+    uint8_t crashed;                      /* some guest ended badly */
 };
 extern struct hv hv;
 
 static inline struct domain *domain_by_id(uint16_t id) { return id < MAX_DOMAINS ? hv.domain[id] : 0; }
 
 /* A domid argument of v's: XEN_DOMID_SELF or its own number; others only for
- * the privileged. NULL: refuse with -XEN_EPERM (exists) or -XEN_ESRCH. */
-struct domain *domain_for(struct vcpu *v, uint16_t domid, int *err);
+ * the privileged. NULL: refused (and recorded) with *err = -XEN_EPERM (exists) or -XEN_ESRCH. */
+struct domain *domain_for(struct vcpu *v, uint16_t domid, long *err);
+
+/* ns of system time at a TSC value, by the scale that guests are told. */
+static inline uint64_t time_of_tsc(uint64_t tsc)
+{
+    uint64_t d = tsc - hv.tsc_base;
+
+    d = hv.tsc_shift < 0 ? d >> -hv.tsc_shift : d << hv.tsc_shift;
+    return (uint64_t)(((unsigned __int128)d * hv.tsc_to_system_mul) >> 32);
+}
+/* Set the scale for a TSC of so many kHz (and hv.tsc_khz); before any guest. */
+void time_set_scale(uint64_t khz);
+
+/* -- boot (build.c) ------------------------------------------------------ */
+/* One guest as the boot loader brought it; the strings and images stay where they are. */
+struct boot_guest {
+    char name[32];
+    const void *kernel; uint64_t kernel_size;
+    const void *ramdisk; uint64_t ramdisk_size; /* NULL: none */
+    const char *cmdline;
+    uint64_t mem;                         /* bytes */
+    unsigned vcpus;
+};
+/* Build every guest (bad ones are refused with a sentence, the others go on), and
+ * return the vCPU to enter first, as hv_leave() does. Memory, frame table, hv.tsc_*, hv.wall_ns
+ * and the console are up already. */
+struct vcpu *hv_start(const struct boot_guest *guest, unsigned n);
 
 /* -- life (domain.c) ---------------------------------------------------- */
 struct domain *domain_create(uint16_t id, const char *name, uint64_t max_pages, unsigned max_vcpus);

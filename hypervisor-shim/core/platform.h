@@ -74,6 +74,8 @@ void plat_gdt_load(struct vcpu *v);
 void plat_ldt_load(struct vcpu *v);
 /* Install frame `m` (typed segdesc) as page `page` of v's mapped LDT. */
 void plat_ldt_page_set(struct vcpu *v, unsigned page, mfn_t m);
+/* Which page of v's mapped LDT a faulting address is in; -1: none. */
+int plat_ldt_page_of(struct vcpu *v, uint64_t va);
 
 void plat_debugreg_load(struct vcpu *v, unsigned reg); /* v->dr[reg], v current */
 void plat_fpu_restore(struct vcpu *v);                 /* make v's FPU state live, TS clear */
