@@ -90,6 +90,7 @@ struct vcpu {
     uint64_t ldt_va; uint32_t ldt_entries; uint32_t ldt_mapped; mfn_t ldt[LDT_PAGES];
     uint64_t xcr0;
     void *fpu_area;                       /* XSAVE image, 64-byte aligned, one page or more */
+    void *arch;                           /* x86/'s own */
     uint32_t vm_flags;                    /* VGCF_* that stay (in_kernel is kernel_mode) */
     /* -- time -- */
     struct timer singleshot, periodic, poll_timer;

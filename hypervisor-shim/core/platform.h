@@ -53,6 +53,14 @@ size_t plat_guest_write(uint64_t va, const void *from, size_t n);
 
 /* -- a virtual CPU's registers that live in the processor ----------------- */
 
+/* What a new vCPU needs of silicon: v->fpu_area (holding the reset state), v->xcr0, the
+ * place where its descriptor tables are mapped (v->arch). False: no memory. */
+bool plat_vcpu_init(struct vcpu *v);
+/* v never runs again, and is not current: give it all back. */
+void plat_vcpu_free(struct vcpu *v);
+/* The FPU state of v, which does not run, becomes this FXSAVE image (NULL: reset state). */
+void plat_fpu_set(struct vcpu *v, const void *fxsave);
+
 /* Save what `prev` has in the processor (bases, data selectors, FPU, debug
  * registers) and load `next`'s, with its descriptor tables and page table.
  * Either may be NULL (idle). After it, entries from the guest land in
