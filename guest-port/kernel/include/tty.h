@@ -131,7 +131,8 @@ struct tty {
     /* Input: bytes [tail, head); in canonical mode those before `canon` are whole lines. Indexes
      * run freely, a slot is index % TTY_BUF. `ends` marks line ends, 0xff of an EOF included. */
     u32 head, canon, tail;
-    bool lnext;
+    bool lnext;   /* the next byte is taken literally */
+    bool cr_sent; /* of a CR NL */
     u8 buf[TTY_BUF];
     u64 ends[TTY_BUF / 64];
     u32 column;       /* of the cursor, for tabs and erasing */
