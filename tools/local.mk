@@ -1,3 +1,29 @@
 # SPDX-License-Identifier: MIT
 #
-# The host tools' build: pvctl and what it shares with the tests.
+# The host tools' build: pvctl, and the library of its parts that the tests link too
+# (compiled once for the tool, and once more sanitized, from the same sources).
+
+PVCTL_SOURCES = \
+	tools/pvctl/args.c \
+	tools/pvctl/config.c tools/pvctl/config.h \
+	tools/pvctl/demux.c tools/pvctl/demux.h \
+	tools/pvctl/gdb.c tools/pvctl/gdb.h \
+	tools/pvctl/image.c tools/pvctl/image.h \
+	tools/pvctl/machine.c tools/pvctl/machine.h \
+	tools/pvctl/reason_text.c \
+	tools/pvctl/run.c tools/pvctl/run.h \
+	tools/pvctl/say.c tools/pvctl/say.h \
+	tools/pvctl/show.c \
+	tools/pvctl/verdict.c tools/pvctl/verdict.h \
+	tools/pvctl/view.c tools/pvctl/view.h
+
+PVCTL_CPPFLAGS = -I$(top_srcdir)/hypervisor-shim -DPVCTL_VERSION='"$(VERSION)"' \
+	-DPVCTL_LIBDIR='"$(shimdir)"' $(JANSSON_CFLAGS)
+
+if HAVE_TOOLS
+bin_PROGRAMS += tools/pvctl/pvctl
+tools_pvctl_pvctl_SOURCES = tools/pvctl/main.c $(PVCTL_SOURCES)
+tools_pvctl_pvctl_CPPFLAGS = $(HOST_CPPFLAGS) $(PVCTL_CPPFLAGS)
+tools_pvctl_pvctl_CFLAGS = $(HOST_CFLAGS)
+tools_pvctl_pvctl_LDADD = $(JANSSON_LIBS)
+endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * config.h - what the user wants run: from a JSON file or from flags.
+ *
+ * Both ways fill the same structure and pass the same checks (plan_check()). Every
+ * complaint is one sentence naming the file or option, the place and the cure; the
+ * functions return 0 or EXIT_USAGE.
+ */
+#ifndef PVCTL_CONFIG_H
+#define PVCTL_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    MAX_GUESTS = 64,
+    MAX_GUEST_VCPUS = 32,
+    MAX_CMDLINE = 1023, /* start_info's field, without its end */
+    MAX_NAME = 31,
+};
+
+#define MIB                (1ull << 20)
+#define DEFAULT_GUEST_MEM  (64 * MIB)
+#define SMALLEST_GUEST_MEM (2 * MIB)
+
+enum peer { ON_SHIM, ON_XEN };
+
+struct guest {
+    char *name, *kernel, *ramdisk, *cmdline;
+    uint64_t mem;   /* bytes; 0: not said */
+    unsigned vcpus; /* 0: not said */
+};
+
+struct plan {
+    enum peer on;
+    bool on_said;
+    unsigned timeout; /* seconds; 0: none */
+    char *machine;    /* name of its directory; NULL: chosen */
+    char *console;    /* file for the whole serial line */
+    char *cpu;        /* QEMU's -cpu */
+    char *hv_args;    /* more of the hypervisor's command line */
+    uint64_t memory;  /* of the machine, bytes; 0: enough for the guests */
+    bool icount, gdb, keep, verbose, quiet;
+    char **qemu_args;
+    size_t nr_qemu_args;
+    struct guest guest[MAX_GUESTS];
+    size_t guests;
+};
+
+/* "64M" -> bytes. 0 if text is not a size (a whole number and K, M or G). */
+uint64_t size_parse(const char *text);
+/* "banana" -> why that is not a size, for the end of a sentence. */
+const char *size_cure(const char *text);
+
+/* Read a configuration file into *p. Paths in it are relative to the file. */
+int plan_from_file(struct plan *p, const char *path);
+/* The same from text; `dir` is what relative paths are relative to. */
+int plan_from_json(struct plan *p, const char *path, const char *text, size_t len, const char *dir);
+/* Read `run`'s arguments (argv[0] is the first of them). */
+int plan_from_args(struct plan *p, int argc, char **argv);
+/* Defaults, limits, names; then the preflight of every file. */
+int plan_check(struct plan *p);
+void plan_free(struct plan *p);
+
+#endif

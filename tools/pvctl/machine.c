@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * machine.c - directories, images, and QEMU's command line.
+ *
+ * The machine is the same for both hypervisors (q35, one CPU, TCG, no default devices, one
+ * serial line), so that what they print can be compared. Nothing is written
+ * outside of the machine's own directory.
+ */
+#include "machine.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "say.h"
+
+#ifndef PVCTL_LIBDIR
+#define PVCTL_LIBDIR "/usr/local/lib/libpv"
+#endif
+
+/* -- images --------------------------------------------------------------- */
+
+static char *beside_us(const char *relative)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *slash, *path;
+
+    if (n <= 0)
+        return NULL;
+    self[n] = 0;
+    slash = strrchr(self, '/');
+    *slash = 0;
+    path = xasprintf("%s/%s", self, relative);
+    if (access(path, R_OK) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
+static bool is_compressed(const char *path)
+{
+    unsigned char b[2] = {0};
+    FILE *f = fopen(path, "r");
+    bool yes = f && fread(b, 1, 2, f) == 2 && b[0] == 0x1f && b[1] == 0x8b;
+
+    if (f)
+        fclose(f);
+    return yes;
+}
+
+char *machine_image(enum peer on)
+{
+    const char *variable = on == ON_XEN ? "PVCTL_XEN" : "PVCTL_SHIM";
+    const char *said = getenv(variable);
+    char *path;
+
+    if (said && *said) {
+        path = xstrdup(said);
+    } else {
+        path = beside_us(on == ON_XEN ? "../../xen/xen" : "../../hypervisor-shim/shim");
+        if (!path)
+            path = xstrdup(on == ON_XEN ? PVCTL_LIBDIR "/xen" : PVCTL_LIBDIR "/shim");
+    }
+    if (access(path, R_OK) == 0 && !is_compressed(path))
+        return path;
+    if (access(path, R_OK) == 0)
+        say_bad("%s: compressed; unpack it with gunzip.", path);
+    else if (on == ON_XEN)
+        say_bad(
+            "%s: Xen's image cannot be read (%s); run ./quickstart build, which fetches it, or set "
+            "PVCTL_XEN to an unpacked xen-4.17-amd64.",
+            path, strerror(errno));
+    else
+        say_bad("%s: the shim's image cannot be read (%s); run make, or set PVCTL_SHIM to it.",
+                path, strerror(errno));
+    free(path);
+    return NULL;
+}
+
+/* -- directories ------------------------------------------------------------ */
+
+static size_t bases(char *out[3])
+{
+    const char *said = getenv("PVCTL_RUN");
+    size_t n = 0;
+
+    if (said && *said) {
+        out[n++] = xstrdup(said);
+        return n;
+    }
+    out[n++] = xasprintf("/dev/shm/pvctl-%u", (unsigned)getuid());
+    out[n++] = xasprintf("/tmp/pvctl-%u", (unsigned)getuid());
+    return n;
+}
+
+/* Ours alone: a directory that somebody else made beforehand is not used. */
+static bool own_directory(const char *path)
+{
+    struct stat st;
+
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return false;
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == getuid();
+}
+
+static bool has_room(const char *path, uint64_t bytes)
+{
+    struct statvfs s;
+
+    return statvfs(path, &s) == 0 && (uint64_t)s.f_bavail * s.f_frsize >= bytes;
+}
+
+static char *choose_base(uint64_t bytes)
+{
+    char *base[3], *chosen = NULL;
+    size_t n = bases(base);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!chosen && own_directory(base[i]) && has_room(base[i], bytes))
+            chosen = base[i];
+        else
+            free(base[i]);
+    }
+    if (!chosen)
+        say_bad("no room for a machine of %llu MiB in /dev/shm or /tmp; set PVCTL_RUN to a "
+                "directory that has it, or make the guests smaller.",
+                (unsigned long long)(bytes >> 20));
+    return chosen;
+}
+
+static void remove_files(const char *dir)
+{
+    DIR *d = opendir(dir);
+    struct dirent *e;
+
+    while (d && (e = readdir(d)))
+        if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+            unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
+}
+
+/* Take dir's lock: the descriptor, or -1 if a live pvctl has it. */
+static int take_lock(const char *dir)
+{
+    char *path = xasprintf("%s/lock", dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    free(path);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int make_directory(struct machine *m, const struct plan *p)
+{
+    char *base = choose_base(p->memory);
+
+    if (!base)
+        return EXIT_MACHINE;
+    for (int try = 0; m->lock < 0 && try < 2; try++) {
+        if (p->machine || try == 0)
+            m->dir = xasprintf("%s/%s", base, p->machine ? p->machine : p->guest[0].name);
+        else
+            m->dir = xasprintf("%s/%s-%d", base, p->guest[0].name, (int)getpid());
+        if (own_directory(m->dir))
+            m->lock = take_lock(m->dir);
+        if (m->lock < 0) {
+            free(m->dir);
+            m->dir = NULL;
+        }
+    }
+    free(base);
+    if (m->lock < 0)
+        return say_bad("the machine \"%s\" is running already; give another --machine NAME.",
+                       p->machine ? p->machine : p->guest[0].name);
+    /* What an earlier run left there, the lock excepted. */
+    for (const char *const *f = (const char *const[]){"ram", "keep", NULL}; *f; f++) {
+        char *path = xasprintf("%s/%s", m->dir, *f);
+
+        unlink(path);
+        free(path);
+    }
+    return 0;
+}
+
+void machine_close(struct machine *m, bool keep)
+{
+    if (m->dir && m->lock >= 0) {
+        if (keep) {
+            char *path = xasprintf("%s/keep", m->dir);
+            int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+            if (fd >= 0)
+                close(fd);
+            free(path);
+        } else {
+            remove_files(m->dir);
+            rmdir(m->dir);
+        }
+        close(m->lock);
+    }
+    for (size_t i = 0; i < m->args; i++)
+        free(m->argv[i]);
+    free(m->argv);
+    free(m->dir);
+    free(m->image);
+    free(m->gdb_port);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct machine_entry *x = a, *y = b;
+
+    return (x->born < y->born) - (x->born > y->born);
+}
+
+static void list_base(const char *base, struct machine_entry **list, size_t *n)
+{
+    DIR *d = opendir(base);
+    struct dirent *e;
+
+    while (d && (e = readdir(d))) {
+        char *dir = xasprintf("%s/%s", base, e->d_name), *keep = xasprintf("%s/keep", dir);
+        char *ram = xasprintf("%s/ram", dir);
+        struct stat st;
+        int lock = -1;
+
+        if (e->d_name[0] != '.' && stat(ram, &st) == 0) {
+            lock = take_lock(dir);
+            if (lock < 0 || access(keep, F_OK) == 0) {
+                struct machine_entry *bigger = realloc(*list, (*n + 1) * sizeof(**list));
+
+                if (!bigger)
+                    abort();
+                *list = bigger;
+                bigger[(*n)++] = (struct machine_entry){.dir = xstrdup(dir),
+                                                        .name = xstrdup(e->d_name),
+                                                        .live = lock < 0,
+                                                        .born = st.st_mtim.tv_sec};
+            }
+            if (lock >= 0)
+                close(lock);
+        }
+        free(ram);
+        free(keep);
+        free(dir);
+    }
+    if (d)
+        closedir(d);
+}
+
+size_t machine_list(struct machine_entry **out)
+{
+    char *base[3];
+    size_t n = bases(base), found = 0;
+
+    *out = NULL;
+    for (size_t i = 0; i < n; i++) {
+        list_base(base[i], out, &found);
+        free(base[i]);
+    }
+    if (found)
+        qsort(*out, found, sizeof(**out), newest_first);
+    return found;
+}
+
+void machine_list_free(struct machine_entry *e, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(e[i].dir);
+        free(e[i].name);
+    }
+    free(e);
+}
+
+/* -- QEMU's command line ---------------------------------------------------- */
+
+static void arg(struct machine *m, char *owned)
+{
+    m->argv = realloc(m->argv, (m->args + 2) * sizeof(*m->argv));
+    if (!m->argv)
+        abort();
+    m->argv[m->args++] = owned;
+    m->argv[m->args] = NULL;
+}
+
+static void args(struct machine *m, const char *const *list)
+{
+    for (; *list; list++)
+        arg(m, xstrdup(*list));
+}
+#define ARGS(m, ...) args((m), (const char *const[]){__VA_ARGS__, NULL})
+
+/* A boot module's text for -initrd, where a comma ends a module unless doubled. */
+static char *double_commas(const char *text)
+{
+    char *out = xcalloc(2, strlen(text) + 1), *o = out;
+
+    for (; *text; text++) {
+        if (*text == ',')
+            *o++ = ',';
+        *o++ = *text;
+    }
+    return out;
+}
+
+/* A link to a guest's file, under a name without spaces and commas. */
+static char *link_file(const struct machine *m, char kind, size_t n, const char *file)
+{
+    char *path = xasprintf("%s/%c%zu", m->dir, kind, n), *full = realpath(file, NULL);
+
+    unlink(path);
+    if (!full || symlink(full, path) < 0)
+        say_note("%s: cannot be linked into %s (%s).", file, m->dir, strerror(errno));
+    free(full);
+    return path;
+}
+
+static char *modules(const struct machine *m, const struct plan *p)
+{
+    char *all = xstrdup("");
+
+    for (size_t i = 0; i < p->guests; i++) {
+        const struct guest *g = &p->guest[i];
+        char *k = link_file(m, 'k', i + 1, g->kernel), *text, *doubled, *longer;
+
+        if (p->on == ON_XEN)
+            text = xasprintf("%s%s%s", k, *g->cmdline ? " " : "", g->cmdline);
+        else
+            text = xasprintf("%s role=kernel name=%s mem=%lluK vcpus=%u -- %s", k, g->name,
+                             (unsigned long long)(g->mem >> 10), g->vcpus, g->cmdline);
+        doubled = double_commas(text);
+        longer = xasprintf("%s%s%s", all, *all ? "," : "", doubled);
+        free(all);
+        all = longer;
+        if (g->ramdisk) {
+            char *r = link_file(m, 'r', i + 1, g->ramdisk);
+
+            longer = xasprintf("%s,%s%s", all, r, p->on == ON_XEN ? "" : " role=ramdisk");
+            free(all);
+            all = longer;
+            free(r);
+        }
+        free(doubled);
+        free(text);
+        free(k);
+    }
+    return all;
+}
+
+static char *hypervisor_options(const struct plan *p)
+{
+    const char *more = p->hv_args ? p->hv_args : "";
+    const struct guest *g = &p->guest[0];
+
+    if (p->on == ON_XEN)
+        return xasprintf("com1=115200,8n1 console=com1 dom0_mem=%lluK,max:%lluK dom0_max_vcpus=%u "
+                         "noreboot=1 loglvl=all guest_loglvl=all %s",
+                         (unsigned long long)(g->mem >> 10), (unsigned long long)(g->mem >> 10),
+                         g->vcpus, more);
+    return xstrdup(more);
+}
+
+/* A port that is free now; QEMU takes it a moment later. */
+static char *free_port(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(a);
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    unsigned port = 1234;
+
+    if (s >= 0 && bind(s, (struct sockaddr *)&a, n) == 0 &&
+        getsockname(s, (struct sockaddr *)&a, &n) == 0)
+        port = ntohs(a.sin_port);
+    if (s >= 0)
+        close(s);
+    return xasprintf("%u", port);
+}
+
+int machine_make(struct machine *m, const struct plan *p)
+{
+    const char *qemu = getenv("PVCTL_QEMU");
+    unsigned long long mib = p->memory / MIB;
+    int rc;
+
+    memset(m, 0, sizeof(*m));
+    m->lock = -1;
+    m->image = machine_image(p->on);
+    if (!m->image)
+        return EXIT_USAGE;
+    rc = make_directory(m, p);
+    if (rc)
+        return rc;
+
+    arg(m, xstrdup(qemu && *qemu ? qemu : "qemu-system-x86_64"));
+    ARGS(m, "-accel", "tcg,thread=single", "-nodefaults", "-no-user-config", "-display", "none",
+         "-monitor", "none", "-no-reboot", "-chardev", "stdio,id=con,signal=off", "-serial",
+         "chardev:con", "-machine", "q35,memory-backend=ram", "-cpu", p->cpu, "-m");
+    arg(m, xasprintf("%lluM", mib));
+    ARGS(m, "-object");
+    arg(m,
+        xasprintf("memory-backend-file,id=ram,size=%lluM,mem-path=%s/ram,share=on", mib, m->dir));
+    if (p->on == ON_SHIM)
+        ARGS(m, "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04");
+    if (p->icount)
+        ARGS(m, "-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01T00:00:00,clock=vm");
+    if (p->gdb) {
+        m->gdb_port = free_port();
+        ARGS(m, "-S", "-gdb");
+        arg(m, xasprintf("tcp:127.0.0.1:%s", m->gdb_port));
+    }
+    for (size_t i = 0; i < p->nr_qemu_args; i++)
+        arg(m, xstrdup(p->qemu_args[i]));
+    ARGS(m, "-kernel", m->image, "-append");
+    arg(m, hypervisor_options(p));
+    ARGS(m, "-initrd");
+    arg(m, modules(m, p));
+    return 0;
+}

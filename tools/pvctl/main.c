@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * main.c - pvctl's commands.
+ *
+ * One table: name, what it does in a line, how it is used, and the function. No state but
+ * the arguments; every command returns one of say.h's exit statuses.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "image.h"
+#include "run.h"
+#include "say.h"
+#include "view.h"
+
+static int command_run(int argc, char **argv)
+{
+    struct plan p = {0};
+    int rc = plan_from_args(&p, argc, argv);
+
+    if (!rc)
+        rc = plan_check(&p);
+    if (!rc)
+        rc = run_plan(&p);
+    plan_free(&p);
+    return rc;
+}
+
+static int command_check(int argc, char **argv)
+{
+    int rc = 0;
+
+    if (argc == 0)
+        return say_bad("check wants one or more kernel images.");
+    for (int i = 0; i < argc; i++) {
+        struct image_info f;
+        char *why;
+
+        if (image_check_file(argv[i], &f, &why)) {
+            rc = say_bad("%s", why);
+            free(why);
+            continue;
+        }
+        printf("%s: a PV kernel%s%s at %#llx-%#llx (%llu KiB), entered at %#llx\n", argv[i],
+               *f.guest_os ? " of " : "", f.guest_os, (unsigned long long)f.kstart,
+               (unsigned long long)f.kend, (unsigned long long)(f.kend - f.kstart) >> 10,
+               (unsigned long long)f.entry);
+    }
+    return rc;
+}
+
+static int command_help(int argc, char **argv);
+
+static const struct command {
+    const char *name, *what, *usage;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"run", "boot guests and stay with them to the end",
+     "[--on shim|xen] [--timeout S] [--console FILE] [--icount] [--gdb] [--keep]\n"
+     "    [--machine NAME] [--memory SIZE] [--cpu MODEL] [--hv-args STR] [--qemu-arg ARG]\n"
+     "    [--verbose] [--quiet] CONFIG.json | --kernel FILE [--ramdisk FILE] [--cmdline STR]\n"
+     "    [--mem SIZE] [--vcpus N] [--name NAME] [--kernel ...]",
+     command_run},
+    {"check", "tell whether a file is a kernel that would boot", "IMAGE...", command_check},
+    {"list", "show machines and their guests", "[--json] [MACHINE]", command_list},
+    {"why", "show what was refused, and the reason", "[--json] [--machine NAME] [GUEST]",
+     command_why},
+    {"dmesg", "show what the hypervisor said", "[--json] [MACHINE]", command_dmesg},
+    {"help", "show this, or one command's usage", "[COMMAND]", command_help},
+};
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (!strcmp(commands[i].name, name))
+            return &commands[i];
+    return NULL;
+}
+
+static int command_help(int argc, char **argv)
+{
+    const struct command *c = argc ? find(argv[0]) : NULL;
+    struct say_table *t;
+
+    if (argc && !c)
+        return say_bad("%s is not a command; see pvctl help.", argv[0]);
+    if (c) {
+        printf("usage: pvctl %s %s\n", c->name, c->usage);
+        return 0;
+    }
+    printf("usage: pvctl COMMAND ...\n\n");
+    t = table_new(2);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        table_cell(t, "  %s", commands[i].name);
+        table_cell(t, "%s", commands[i].what);
+    }
+    table_print(stdout, t);
+    table_free(t);
+    printf("\nExit status: 0 all guests powered off, 2 bad usage or input, 3 a guest crashed,\n"
+           "4 QEMU or the hypervisor failed, 124 time limit. The manual is pvctl(1).\n");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *c;
+
+    if (argc < 2) {
+        command_help(0, NULL);
+        return EXIT_USAGE;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+        return command_help(0, NULL);
+    if (!strcmp(argv[1], "--version")) {
+        printf("pvctl %s\n", PVCTL_VERSION);
+        return 0;
+    }
+    c = find(argv[1]);
+    if (!c)
+        return say_bad("%s is not a command; see pvctl help.", argv[1]);
+    if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")))
+        return command_help(1, argv + 1);
+    return c->run(argc - 2, argv + 2);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * view.h - a shim seen from the host: its published page, and what hangs off it.
+ *
+ * Read-only and distrustful: a machine may be half booted, dead, or of another version.
+ * Every address is checked against the memory's size before it is followed.
+ */
+#ifndef PVCTL_VIEW_H
+#define PVCTL_VIEW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../hypervisor-shim/hostview.h"
+
+struct view {
+    const uint8_t *ram;
+    uint64_t size;
+    struct hostview page; /* a copy, taken whole */
+};
+
+/* Open the memory in a machine's directory. 0, or -1 with *why a sentence to be freed. */
+int view_open(struct view *v, const char *dir, char **why);
+void view_close(struct view *v);
+/* n bytes at machine address a, or NULL where there is no such memory. */
+const void *view_at(const struct view *v, uint64_t a, uint64_t n);
+/* The reasons of domain i of the page, newest last; returns how many. The first one ever is
+ * included even when the ring has dropped it. */
+size_t view_reasons(const struct view *v, unsigned i, struct reason *out, size_t room);
+
+int command_list(int argc, char **argv);
+int command_why(int argc, char **argv);
+int command_dmesg(int argc, char **argv);
+
+#endif
