@@ -19,7 +19,7 @@ struct rt_seen rt_seen;
 volatile uint64_t rt_fixup;
 
 static uint8_t pool[POOL_PAGES][4096] __attribute__((aligned(4096)));
-static uint8_t shared_window[4096] __attribute__((aligned(4096)));
+uint8_t rt_shared_page[4096] __attribute__((aligned(4096)));
 static unsigned pool_next;
 static void *pool_free;
 static rt_hook *hooks[RT_FAILSAFE + 1];
@@ -425,10 +425,10 @@ void rt_main(struct xen_start_info *si)
     rt_p2m = (uint64_t *)si->mfn_list;
     rt_cmdline = (const char *)si->cmd_line;
     rt_l4 = (uint64_t *)si->pt_base;
-    int64_t ret = rt_va_map((uint64_t)shared_window, si->shared_info | PTE_RW, XEN_UVMF_INVLPG);
+    int64_t ret = rt_va_map((uint64_t)rt_shared_page, si->shared_info | PTE_RW, XEN_UVMF_INVLPG);
     if (ret)
         rt_panic("mapping shared_info: %ld", ret);
-    rt_shared = (struct xen_shared_info *)shared_window;
+    rt_shared = (struct xen_shared_info *)rt_shared_page;
     memset((void *)rt_shared->evtchn_mask, 0, sizeof(rt_shared->evtchn_mask));
     traps_init();
     rt_set_callbacks(rt_enter_event, rt_enter_failsafe, rt_enter_syscall);

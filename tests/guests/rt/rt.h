@@ -68,7 +68,7 @@ extern struct xen_shared_info *rt_shared;
 extern uint64_t *rt_p2m;
 extern const char *rt_cmdline;
 extern uint8_t hypercall_page[];
-extern uint8_t rt_image_end[], rt_stacks[];
+extern uint8_t rt_image_end[], rt_stacks[], rt_shared_page[];
 extern uint64_t rt_failsafe_segs[4];
 extern const uint64_t rt_stub_table[256];
 
