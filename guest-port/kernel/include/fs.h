@@ -256,7 +256,7 @@ void fs_ctx_put(struct fs_ctx *c);
 /* Character device drivers: all minors of a major, or a range of minors. */
 int chrdev_register(unsigned major, unsigned first, unsigned count, const char *name,
                     const struct file_ops *ops);
-/* Makes /dev/NAME appear in devfs (S_IFCHR or S_IFBLK in mode). */
+/* Makes /dev/NAME appear in devfs (S_IFCHR or S_IFBLK in mode). NAME may be "pts/3". */
 int devfs_add(const char *name, mode_t mode, dev_t dev);
 void devfs_remove(const char *name);
 

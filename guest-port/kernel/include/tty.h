@@ -106,6 +106,7 @@ struct tty_ops {
      * later. */
     size_t (*write)(struct tty *t, const u8 *p, size_t n);
     void (*set_termios)(struct tty *t); /* line speed, size; may be NULL */
+    bool (*has_room)(struct tty *t);    /* would write take a byte? NULL: always */
     /* Characters taken by write but not sent yet; may be NULL (always 0). */
     size_t (*pending)(struct tty *t);
     /* Readers made room in the input buffer; may be NULL. */
@@ -167,9 +168,12 @@ pid_t tty_pgrp(const struct tty *t);
 
 void tty_init(struct tty *t, const char *name, dev_t dev, const struct tty_ops *ops, void *driver);
 void tty_destroy(struct tty *t); /* takes it from every process; does not free */
-long tty_ioctl_common(struct tty *t, unsigned cmd, unsigned long arg);
-int tty_open_common(struct tty *t, u32 flags);
-void tty_close_common(struct tty *t);
+/* ioctl.c: what a terminal and, with `master`, the other end of a pty answer. */
+long tty_ioctl(struct tty *t, unsigned cmd, unsigned long arg, bool master);
+/* 0: go on. Else current is in the background of its terminal and has been sent `sig`. */
+int tty_job_check(struct tty *t, int sig);
+void tty_take_control(struct tty *t); /* makes it the controlling terminal of current's session */
+void tty_drop_session(struct tty *t);
 extern const struct file_ops tty_fops;
 struct tty *pty_slave_find(unsigned n);
 
