@@ -103,7 +103,7 @@ static int take_controlling(struct tty *t, unsigned long steal)
     return 0;
 }
 
-static int set_pgrp(struct tty *t, const s32 __user *arg)
+static int set_pgrp(struct tty *t, s32 __user *arg)
 {
     struct proc *p = current->proc;
     s32 pgrp;
@@ -169,7 +169,7 @@ static int flow_control(struct tty *t, unsigned long what)
     return -EINVAL;
 }
 
-static int simulate_input(struct tty *t, const u8 __user *arg)
+static int simulate_input(struct tty *t, u8 __user *arg)
 {
     u8 c;
 
@@ -202,7 +202,7 @@ static long job_ioctl(struct tty *t, unsigned cmd, unsigned long arg, bool maste
             return -ENOTTY;
         return put_user((s32)t->pgrp, (s32 __user *)arg);
     case TIOCSPGRP:
-        return set_pgrp(t, (const s32 __user *)arg);
+        return set_pgrp(t, (s32 __user *)arg);
     case TIOCGSID:
         if (t->session == 0 || (!mine && !master))
             return -ENOTTY;
@@ -242,7 +242,7 @@ long tty_ioctl(struct tty *t, unsigned cmd, unsigned long arg, bool master)
     case FIONREAD:
         return put_user((s32)ldisc_available(t), (s32 __user *)arg);
     case TIOCSTI:
-        return simulate_input(t, (const u8 __user *)arg);
+        return simulate_input(t, (u8 __user *)arg);
     case TIOCGWINSZ:
         return copy_to_user((void __user *)arg, &t->winsize, sizeof(t->winsize));
     case TIOCSWINSZ:

@@ -271,14 +271,14 @@ static long master_ioctl(struct file *f, unsigned cmd, unsigned long arg)
     case TIOCGPTN:
         return put_user((s32)y->n, (s32 __user *)arg);
     case TIOCSPTLCK:
-        if (get_user(v, (const s32 __user *)arg))
+        if (get_user(v, (s32 __user *)arg))
             return -EFAULT;
         y->locked = v != 0;
         return 0;
     case TIOCGPTLCK:
         return put_user((s32)y->locked, (s32 __user *)arg);
     case TIOCPKT:
-        if (get_user(v, (const s32 __user *)arg))
+        if (get_user(v, (s32 __user *)arg))
             return -EFAULT;
         y->packet = v != 0;
         return 0;
