@@ -15,3 +15,7 @@ tests_bench_bench_CCASFLAGS = $(GUEST_RT_CFLAGS)
 tests_bench_bench_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_bench_bench_LDADD = $(GUEST_RT_LDADD)
 tests_bench_bench_DEPENDENCIES = $(GUEST_RT_DEPS)
+
+bench: all $(BENCH_IMAGE)
+	$(AM_V_at)$(TEST_ENV) BENCH_IMAGE=$(BENCH_IMAGE) sh $(top_srcdir)/tests/bench/report tests/bench
+.PHONY: bench
