@@ -178,9 +178,11 @@ int arch_thread_fork(struct thread *child, struct thread *parent, u64 new_sp, bo
 void arch_thread_free(struct thread *t);
 /* exec: fresh user registers; the next return to user mode enters the program. */
 void arch_thread_exec(struct thread *t, u64 entry, u64 sp);
+int arch_thread_user_init(struct thread *t);       /* gives a kernel thread what a program needs */
+__noreturn void arch_enter_user(struct thread *t); /* leaves the kernel by t's trapframe */
 void fpu_init(void);
 void arch_early_init(void); /* GDT, IDT, TSS, serial; called first */
-void arch_init(u64 boot_info_phys, u32 magic);
+void arch_init(void);       /* ACPI, clock, interrupt controllers; after paging_init */
 __noreturn void machine_reboot(void);
 __noreturn void machine_poweroff(void);
 __noreturn void machine_halt(void);
