@@ -3,3 +3,4 @@
 # Unit tests: one module at a time, on the host, sanitized.
 
 include tests/unit/abi/local.mk
+include tests/unit/tools/local.mk

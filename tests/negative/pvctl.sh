@@ -1,0 +1,111 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# pvctl against bad input, from outside: each case must end with status 2 before any
+# machine is started, and with exactly one sentence that names the thing and its cure. TAP.
+
+pvctl=${PVCTL:?} builddir=${builddir:?}
+image=$builddir/tests/guests/smoke
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export PVCTL_RUN="$work/run" PVCTL_QEMU=/bin/false
+n=0
+
+# refuse WHAT WORDS ARGUMENTS... - WORDS is a basic regular expression.
+refuse() {
+    what=$1 words=$2
+    shift 2
+    n=$((n + 1))
+    "$pvctl" "$@" >out 2>err </dev/null
+    rc=$?
+    if [ $rc = 2 ] && [ "$(wc -l <err)" = 1 ] && grep -q "^pvctl: .*$words" err && [ ! -s out ]; then
+        echo "ok $n - $what"
+    else
+        echo "not ok $n - $what: status $rc, and it said:"
+        sed 's/^/# /' out err
+    fi
+}
+
+image() { refuse "image: $1" "$3" run --kernel "$2"; }
+config() {
+    printf '%s' "$2" >c.json
+    refuse "config: $1" "$3" run c.json
+}
+patch() { # FILE OFFSET BYTES: a copy of the good image with some bytes changed
+    cp "$image" "$1"
+    # shellcheck disable=SC2059  # octal escapes
+    printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
+# -- images ---------------------------------------------------------------------
+: >empty
+echo 'hello, world, this is not a kernel' >text
+head -c 40 "$image" >cut-header
+head -c 5000 "$image" >cut-segment
+head -c $(($(wc -c <"$image") - 1)) "$image" >nearly-whole
+gzip -c "$image" >packed
+patch elf32 4 '\001'
+patch arm 18 '\267\000'
+patch object 16 '\001\000'
+mkdir dir
+echo 'int main(void) { return 0; }' >plain.c
+${CC:-cc} -o no-notes plain.c
+
+image 'is not there' nowhere 'nowhere: cannot be read (No such file'
+image 'is a directory' dir 'dir: is a directory'
+image 'is empty' empty 'empty: the file is empty'
+image 'is not ELF' text 'text: not an ELF file'
+image 'is compressed' packed 'packed: .*gunzip'
+image 'is cut within the header' cut-header 'cut-header: truncated within the ELF header'
+image 'is cut within a segment' cut-segment 'cut-segment: truncated: '
+image 'is 32-bit' elf32 'elf32: not a 64-bit ELF file'
+image 'is for another machine' arm 'arm: an ELF file for another machine'
+image 'is not linked' object 'object: an object file'
+image 'has no Xen notes' no-notes 'no-notes: .*without Xen notes'
+refuse 'image: does not fit' 'needs [0-9]* MiB .* the guest has 2 MiB.*--mem' run --kernel "$image" --mem 2M
+refuse 'ramdisk: is not there' 'nowhere: cannot be read' run --kernel "$image" --ramdisk nowhere
+refuse 'check tells the same' 'elf32: not a 64-bit ELF file' check elf32
+# A file whose loaded part is whole boots, though a tail of debug information is missing.
+n=$((n + 1))
+if "$pvctl" check nearly-whole >/dev/null 2>&1; then
+    echo "ok $n - image: only its debug information is cut"
+else
+    echo "not ok $n - image: only its debug information is cut"
+fi
+
+# -- configurations -----------------------------------------------------------------
+config 'is not JSON' '{ "guests": [' 'c.json:1:[0-9]*: '
+config 'is empty' '' 'c.json:'
+config 'has an unknown key' '{"guests":[{"kernel":"k"}],"color":1}' 'unknown key "color"'
+config 'has an unknown guest key' '{"guests":[{"kernel":"k","disk":"d"}]}' 'guests\[0\]" has the unknown key "disk"'
+config 'has a wrong type' '{"guests":[{"kernel":["k"]}]}' 'guests\[0\].kernel" is an array'
+config 'has a double key' '{"guests":[{"kernel":"k","mem":"64M","mem":"32M"}]}' 'duplicate.*remove one'
+config 'has two guests of one name' \
+    '{"guests":[{"kernel":"'"$image"'","name":"a"},{"kernel":"'"$image"'","name":"a"}]}' 'both named "a"'
+config 'has a size of banana' '{"guests":[{"kernel":"k","mem":"banana"}]}' '"banana" is not a size'
+config 'has a size of 1k' '{"guests":[{"kernel":"'"$image"'","mem":"1k"}]}' 'too little'
+config 'has no guests' '{"guests":[]}' '"guests" is empty'
+config 'has too many guests' \
+    "{\"guests\":[$(yes '{"kernel":"k"},' | head -64 | tr -d '\n'){\"kernel\":\"k\"}]}" 'up to 64'
+config 'wants more memory than there is' \
+    '{"memory":"64M","guests":[{"kernel":"'"$image"'","mem":"128M"}]}' 'the machine has 64 MiB'
+refuse 'config: is a kernel' 'write --kernel' run "$image"
+refuse 'config: is not there' 'none.json: cannot be read' run none.json
+
+# -- usage -----------------------------------------------------------------------------
+refuse 'unknown command' 'fly is not a command' fly
+refuse 'unknown option' '--fly is not an option' run --fly
+refuse 'size of banana' '--mem: "banana" is not a size' run --kernel "$image" --mem banana
+refuse 'size of 1k' 'too little' run --kernel "$image" --mem 1k
+refuse 'nothing to run' 'nothing to run' run
+refuse 'two guests on Xen' 'one guest' run --on xen --kernel "$image" --kernel "$image"
+refuse 'no such machine' 'no machine "m"' list m
+refuse 'nothing to look at' 'no machine is running' why
+refuse 'log of nothing' 'no machine is running' dmesg
+PVCTL_XEN=$work/none refuse 'no Xen' 'run ./quickstart build' run --on xen --kernel "$image"
+PVCTL_SHIM=$work/none refuse 'no shim' 'the shim.s image cannot be read' run --kernel "$image"
+PVCTL_XEN=$work/packed refuse 'packed Xen' 'unpack it with gunzip' run --on xen --kernel "$image"
+PVCTL_XEN=$image refuse 'console cannot be written' '--console: dir: cannot be written\|--console: dir cannot be written' \
+    run --on xen --kernel "$image" --console dir
+echo "1..$n"
