@@ -46,6 +46,10 @@ struct hostview_domain {
     uint64_t pages, max_pages;
     uint64_t cpu_ns;
     uint64_t reasons;              /* address of its struct reason_ring */
+    uint64_t console;              /* address of the kept copy of its console output: a ring */
+    uint32_t console_size;         /* its bytes, a power of two */
+    uint32_t pad2;
+    uint64_t console_produced;     /* bytes ever written to it */
     char name[HOSTVIEW_NAME];
 };
 

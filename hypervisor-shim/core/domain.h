@@ -94,7 +94,7 @@ struct vcpu {
     uint32_t vm_flags;                    /* VGCF_* that stay (in_kernel is kernel_mode) */
     /* -- time -- */
     struct timer singleshot, periodic, poll_timer;
-    uint64_t period;                      /* ns; 0: none */
+    uint64_t period, period_next;         /* ns; 0: none; when the next tick is due */
     struct xen_vcpu_runstate_info runstate;
     pv_gptr_t runstate_area; uint8_t runstate_registered;
     pv_gptr_t time_area; uint8_t time_registered;
@@ -117,6 +117,7 @@ struct domain {
     uint16_t id;
     uint8_t state;                        /* enum domain_state */
     uint8_t shutdown_code;                /* XEN_SHUTDOWN_* */
+    uint8_t shutdown_code_set;            /* by SCHEDOP_shutdown_code: it overrides a later code */
     uint8_t privileged;                   /* may use domain-0 calls (no guest does) */
     uint16_t vcpus, max_vcpu;             /* vcpus: allocated; max_vcpu: limit */
     struct vcpu *vcpu[MAX_VCPUS];
@@ -137,7 +138,8 @@ struct domain {
     int64_t time_offset;                  /* wall clock minus system time is hv.wall_ns + this */
     uint8_t handle[16];
     struct timer watchdog[2]; uint8_t watchdog_used;
-    uint8_t line_length; char line[200];  /* console_io output up to its newline */
+    uint8_t pollers;                      /* vCPUs in SCHEDOP_poll */
+    uint64_t unknown_calls;               /* hypercall numbers below 64 that were refused once */
 };
 
 enum cpu_work {
@@ -150,7 +152,10 @@ enum cpu_work {
 struct cpu {
     uint64_t stack_top;                   /* entry.S switches to it */
     struct vcpu *current;                 /* NULL: idle */
+    struct vcpu *loaded;                  /* whose registers are in the processor; kept while idle */
     struct vcpu *fpu_owner;               /* whose state is in the FPU */
+    uint64_t slice_end;                   /* the policy wants to be asked again then */
+    uint64_t armed;                       /* what plat_timer_arm() was told last; UINT64_MAX: off */
     volatile uint32_t work;               /* enum cpu_work */
     uint32_t id;
     void *arch;                           /* x86/'s own */

@@ -10,6 +10,8 @@
 
 #include "domain.h"
 
+#define XEN_ERESTART 85 /* never given to a guest: the call is made again */
+
 /* Take frame m of v's domain as a root: type L4, validated, one more reference and type
  * reference, which v->root[] will own. 0; -XEN_EINVAL ...; or -XEN_ERESTART: an interrupt is
  * pending, progress is kept, ask again. */

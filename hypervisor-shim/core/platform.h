@@ -34,6 +34,9 @@ extern uint8_t *plat_ram;
 
 static inline void *plat_map(mfn_t m) { return plat_ram + (m.n << PV_PAGE_SHIFT); }
 
+/* The machine address of one of the hypervisor's own objects (image or direct map). */
+uint64_t plat_maddr(const void *p);
+
 /* The hypervisor's slots (256..271) of a new L4: written when a frame becomes
  * an L4. `l4` is its direct-map address. */
 void plat_root_init(uint64_t *l4);
@@ -104,6 +107,7 @@ bool plat_interrupt_pending(void);        /* long work should stop and resume */
 /* -- the board ---------------------------------------------------------- */
 
 void plat_console_write(const char *s, size_t n);
+size_t plat_console_read(char *s, size_t n); /* input that is there already; CPU_WORK_CONSOLE says when */
 void plat_idle(void);                     /* halt until an interrupt has been taken */
 _Noreturn void plat_power_off(unsigned status); /* QEMU's exit status where there is one */
 _Noreturn void plat_reboot(void);

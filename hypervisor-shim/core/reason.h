@@ -52,6 +52,8 @@ enum { REASON_RING = 32 };
 
 struct reason_ring {
     uint64_t count;                       /* ever recorded; the newest is at (count - 1) % REASON_RING */
+    uint64_t print_time;                  /* bounds what is printed: reason.c */
+    uint32_t printed, silent;
     struct reason first;                  /* the first one ever: why it all began */
     struct reason entry[REASON_RING];
 };
@@ -69,6 +71,8 @@ long reason_record_domain(struct domain *d, struct reason *r);
 
 extern uint64_t reason_counts[RULES];     /* per rule, since boot */
 const char *rule_name(unsigned rule);
+const char *rule_sentence(unsigned rule); /* with its {fields} */
+int rule_errno(unsigned rule);            /* positive; 0: it kills */
 /* The sentence of a reason, without newline; returns its length as snprintf. Also
  * built into the tools: depends on nothing but rules.def. */
 int reason_format(char *buf, size_t n, const struct reason *r);

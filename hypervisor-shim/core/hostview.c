@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hostview.c - what the host may read of a running shim, kept up to date.
+ *
+ * One page at a fixed machine address; the shim is its only writer. `sequence` is odd
+ * while records change, and even when they agree with each other. The fences keep the writes
+ * between the two increments for a host that looks from another processor.
+ */
+#include "domain.h"
+#include "hostview_publish.h"
+#include "log.h"
+#include "platform.h"
+#include "text.h"
+#include "../backend/console.h"
+#include <stdatomic.h>
+
+_Static_assert(sizeof(struct hostview) <= 3 * PV_PAGE_SIZE, "tools map three pages");
+
+__attribute__((section(".hostview"), used)) struct hostview hostview = {
+    .magic = HOSTVIEW_MAGIC, .version = HOSTVIEW_VERSION, .size = sizeof(struct hostview)};
+
+static uint64_t last_publish;
+
+void hostview_init(uint64_t low_size, uint64_t ram_size)
+{
+    hostview.low_size = low_size;
+    hostview.ram_size = ram_size;
+    hostview_publish();
+}
+
+static uint64_t cpu_time(const struct domain *d, uint64_t now)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < MAX_VCPUS; i++) {
+        const struct vcpu *v = d->vcpu[i];
+
+        if (!v)
+            continue;
+        sum += v->runstate.time[XEN_RUNSTATE_running];
+        if (v->runstate.state == XEN_RUNSTATE_running && now > v->runstate.state_entry_time)
+            sum += now - v->runstate.state_entry_time;
+    }
+    return sum;
+}
+
+static void publish_domain(struct hostview_domain *h, const struct domain *d, uint64_t now)
+{
+    *h = (struct hostview_domain){
+        .domid = d->id,
+        .state = d->state,
+        .shutdown_code = d->shutdown_code,
+        .vcpus = d->vcpus,
+        .pages = d->pages,
+        .max_pages = d->max_pages,
+        .cpu_ns = cpu_time(d, now),
+        .reasons = plat_maddr(&d->reasons),
+    };
+    text_copy(h->name, d->name, sizeof(h->name));
+    if (d->console) {
+        h->console = plat_maddr(d->console->kept);
+        h->console_size = CONSOLE_KEPT;
+        h->console_produced = d->console->kept_produced;
+    }
+}
+
+void hostview_publish(void)
+{
+    uint64_t now = plat_now();
+    uint32_t n = 0;
+
+    last_publish = now;
+    hostview.sequence++;
+    atomic_thread_fence(memory_order_release); /* the host sees odd before any change */
+    hostview.free_pages = frame_free_count();
+    hostview.uptime_ns = now;
+    hostview.log = plat_maddr(hv_log_ring);
+    hostview.log_size = HV_LOG_SIZE;
+    hostview.log_produced = hv_log_produced;
+    hostview.rule_counts = plat_maddr(reason_counts);
+    hostview.rules = RULES;
+    hostview.ended = hv.guests && hv.ended == hv.guests;
+    for (unsigned i = 0; i < MAX_DOMAINS; i++)
+        if (hv.domain[i])
+            publish_domain(&hostview.domain[n++], hv.domain[i], now);
+    hostview.domains = n;
+    atomic_thread_fence(memory_order_release); /* the host sees all changes before even */
+    hostview.sequence++;
+}
+
+void hostview_refresh(uint64_t now)
+{
+    if (now - last_publish >= 100 * 1000 * 1000ull)
+        hostview_publish();
+}

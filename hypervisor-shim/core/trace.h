@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trace.h - a record of what happens, for those who ask.
+ *
+ * hv.trace_mask says which classes are recorded; while it is 0 a hook costs one test. Records
+ * go to a ring, newest over oldest.
+ */
+#ifndef HV_TRACE_H
+#define HV_TRACE_H
+
+#include "domain.h"
+
+enum trace_class {
+    TRACE_HYPERCALL = 1 << 0, /* a: number, b: first argument */
+    TRACE_TRAP = 1 << 1,      /* a: vector, b: address or error code */
+    TRACE_SWITCH = 1 << 2,    /* a: time */
+    TRACE_BOUNCE = 1 << 3,    /* a: handler, b: vector */
+};
+
+struct trace_record {
+    uint64_t tsc;
+    uint16_t domid, vcpu;
+    uint32_t class;
+    uint64_t a, b;
+};
+_Static_assert(sizeof(struct trace_record) == 32, "the host reads it");
+
+enum { TRACE_RECORDS = 1024 };
+
+extern struct trace_record trace_ring[TRACE_RECORDS];
+extern uint64_t trace_count; /* ever recorded */
+
+void trace_record(enum trace_class c, const struct vcpu *v, uint64_t a, uint64_t b);
+
+static inline void trace(enum trace_class c, const struct vcpu *v, uint64_t a, uint64_t b)
+{
+    if (unlikely(hv.trace_mask & c))
+        trace_record(c, v, a, b);
+}
+
+#endif
