@@ -106,6 +106,7 @@ struct vcpu {
     uint64_t time_stamp;                  /* system time of the last vcpu_time_info */
     uint32_t poll_nr; uint32_t poll_port[128];
     uint16_t virq_port[XEN_NR_VIRQS];     /* 0: unbound */
+    uint16_t hypercall;                   /* number in progress, for reasons and traces; 0xffff: none */
     struct xen_multicall_entry call;      /* the multicall entry in progress; hc_restart() rewrites it */
 } __attribute__((aligned(64)));
 

@@ -486,7 +486,6 @@ long hc_event_channel_op(struct vcpu *v, int32_t cmd, pv_gptr_t arg)
     case XEN_EVTCHNOP_bind_vcpu:
         return op_bind_vcpu(v, arg);
     case XEN_EVTCHNOP_reset:
-    case XEN_EVTCHNOP_reset_cont:
         return op_reset(v, arg);
     case XEN_EVTCHNOP_set_priority:
         return op_set_priority(v, arg);
