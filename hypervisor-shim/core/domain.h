@@ -130,6 +130,7 @@ struct domain {
     uint32_t valid_ports;                 /* ports below this one exist (maybe closed) */
     uint32_t active_ports;                /* that are not closed */
     struct grant_table *grants;           /* grant.c */
+    mfn_t zap[12]; uint8_t zaps;          /* pagetable.c: tables on their way out, the deepest last */
     struct reason_ring reasons;
     char name[32];
     char cmdline[1024];
