@@ -10,12 +10,12 @@ PVCTL_SOURCES = \
 	tools/pvctl/gdb.c tools/pvctl/gdb.h \
 	tools/pvctl/image.c tools/pvctl/image.h \
 	tools/pvctl/machine.c tools/pvctl/machine.h \
-	tools/pvctl/reason_text.c \
 	tools/pvctl/run.c tools/pvctl/run.h \
 	tools/pvctl/say.c tools/pvctl/say.h \
 	tools/pvctl/show.c \
 	tools/pvctl/verdict.c tools/pvctl/verdict.h \
-	tools/pvctl/view.c tools/pvctl/view.h
+	tools/pvctl/view.c tools/pvctl/view.h \
+	hypervisor-shim/core/reason_text.c hypervisor-shim/core/text.c
 
 PVCTL_CPPFLAGS = -I$(top_srcdir)/hypervisor-shim -DPVCTL_VERSION='"$(VERSION)"' \
 	-DPVCTL_LIBDIR='"$(shimdir)"' $(JANSSON_CFLAGS)

@@ -67,6 +67,8 @@ static const struct command {
     {"why", "show what was refused, and the reason", "[--json] [--machine NAME] [GUEST]",
      command_why},
     {"dmesg", "show what the hypervisor said", "[--json] [MACHINE]", command_dmesg},
+    {"console", "show what a guest printed last", "[--json] [--machine NAME] [GUEST]",
+     command_console},
     {"help", "show this, or one command's usage", "[COMMAND]", command_help},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

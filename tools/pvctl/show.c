@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * show.c - the commands that look at a machine from outside: list, why, dmesg.
+ * show.c - the commands that look at a machine from outside: list, why, dmesg, console.
  *
  * Each prints calm aligned text, or with --json one JSON document whose fields have the
  * same names in every command. They change nothing in the machine.
@@ -250,11 +250,11 @@ static size_t show_reasons(const struct view *v, unsigned i, json_t *all)
         if (all)
             json_array_append_new(all, reason_json(&r[k], sentence));
         else
-            printf("%s%6" PRIu64 ".%06u%s  %s  %s%s%s  %s\n", say_color(stdout, SAY_DIM),
+            printf("%s%6" PRIu64 ".%06u%s  %s  %s%s%s\n", say_color(stdout, SAY_DIM),
                    r[k].time / 1000000000, (unsigned)(r[k].time / 1000 % 1000000),
                    say_color(stdout, SAY_PLAIN), name,
-                   say_color(stdout, r[k].err ? SAY_WARN : SAY_ALARM), rule_name(r[k].rule),
-                   say_color(stdout, SAY_PLAIN), sentence);
+                   say_color(stdout, r[k].err ? SAY_WARN : SAY_ALARM), sentence,
+                   say_color(stdout, SAY_PLAIN));
     }
     return n;
 }
@@ -289,36 +289,79 @@ int command_why(int argc, char **argv)
                              : say_bad("there is no guest \"%s\"; see pvctl list.", q.guest);
 }
 
-/* -- dmesg ---------------------------------------------------------------------- */
+/* -- dmesg and console: rings of text ------------------------------------------- */
+
+/* What a ring of bytes still holds, oldest first, as a string; "" where it is damaged. */
+static char *ring_text(const struct view *v, uint64_t address, uint64_t size, uint64_t produced)
+{
+    uint64_t from = produced > size ? produced - size : 0;
+    const char *ring = size && !(size & (size - 1)) ? view_at(v, address, size) : NULL;
+    char *text;
+
+    if (!ring || !address)
+        return xstrdup("");
+    text = xcalloc(1, produced - from + 1);
+    for (uint64_t i = from; i < produced; i++)
+        text[i - from] = ring[i & (size - 1)] ? ring[i & (size - 1)] : ' ';
+    return text;
+}
+
+static void print_text(const struct request *q, const char *key, const char *name, char *text)
+{
+    if (q->json) {
+        json_t *value = json_string(text), *all;
+
+        /* Guests may print anything; JSON is UTF-8. */
+        for (char *c = text; !value && *c; c++)
+            if ((unsigned char)*c >= 0x80)
+                *c = '?';
+        all = json_pack("{s:s,s:o}", key, name, "log", value ? value : json_string(text));
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        printf("\n");
+        json_decref(all);
+    } else {
+        fputs(text, stdout);
+    }
+    free(text);
+}
 
 int command_dmesg(int argc, char **argv)
 {
     struct request q;
     struct view v;
-    const char *ring;
-    uint64_t size, from, to;
-    char *text, *name = NULL;
+    char *name = NULL;
 
     if (read_request(&q, "dmesg", false, argc, argv) || open_machine(&v, q.machine, &name))
         return EXIT_USAGE;
-    size = v.page.log_size;
-    to = v.page.log_produced;
-    from = to > size ? to - size : 0;
-    ring = size && !(size & (size - 1)) ? view_at(&v, v.page.log, size) : NULL;
-    text = xcalloc(1, (ring ? to - from : 0) + 1);
-    for (uint64_t i = from; ring && i < to; i++)
-        text[i - from] = ring[i & (size - 1)];
-    if (q.json) {
-        json_t *all = json_pack("{s:s,s:s#}", "machine", name, "log", text, (int)(to - from));
-
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        printf("\n");
-        json_decref(all);
-    } else {
-        fwrite(text, 1, ring ? to - from : 0, stdout);
-    }
-    free(text);
+    print_text(&q, "machine", name,
+               ring_text(&v, v.page.log, v.page.log_size, v.page.log_produced));
     free(name);
     view_close(&v);
     return EXIT_OK;
+}
+
+int command_console(int argc, char **argv)
+{
+    struct request q;
+    struct view v;
+    int rc = EXIT_OK;
+    unsigned i = 0;
+
+    if (read_request(&q, "console", true, argc, argv) || open_machine(&v, q.machine, NULL))
+        return EXIT_USAGE;
+    while (i < v.page.domains &&
+           (v.page.domain[i].state == HV_DOM_NONE || !is_guest(&v.page.domain[i], q.guest)))
+        i++;
+    if (i == v.page.domains) {
+        rc = say_bad("there is no guest \"%s\"; see pvctl list.", q.guest ? q.guest : "");
+    } else {
+        const struct hostview_domain *d = &v.page.domain[i];
+        char name[HOSTVIEW_NAME];
+
+        name_copy(name, d);
+        print_text(&q, "name", name,
+                   ring_text(&v, d->console, d->console_size, d->console_produced));
+    }
+    view_close(&v);
+    return rc;
 }

@@ -66,7 +66,7 @@ static bool tell_end(const struct view *v, unsigned i)
         return true;
     }
     reason_format(sentence, sizeof(sentence), &r[n - 1]);
-    say_bad("guest %s crashed: %s (%s).", name, sentence, rule_name(r[n - 1].rule));
+    say_bad("guest %s crashed: %s.", name, sentence);
     return true;
 }
 

@@ -112,7 +112,7 @@ size_t view_reasons(const struct view *v, unsigned i, struct reason *out, size_t
     uint64_t after, first;
     size_t n = 0;
 
-    if (!live || v->page.domain[i].reasons == 0)
+    if (!live || v->page.domain[i].reasons == 0 || v->page.domain[i].reasons % 8)
         return 0;
     ring = xcalloc(1, sizeof(*ring));
     memcpy(ring, live, sizeof(*ring));

@@ -31,5 +31,6 @@ size_t view_reasons(const struct view *v, unsigned i, struct reason *out, size_t
 int command_list(int argc, char **argv);
 int command_why(int argc, char **argv);
 int command_dmesg(int argc, char **argv);
+int command_console(int argc, char **argv);
 
 #endif
