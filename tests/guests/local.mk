@@ -19,13 +19,25 @@ tests_guests_librt_a_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
 tests_guests_librt_a_CFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_librt_a_CCASFLAGS = $(GUEST_RT_CFLAGS)
 
-TEST_IMAGES = tests/guests/smoke
+# One line for each image: its name, its sources.
+TEST_IMAGES = tests/guests/smoke tests/guests/calls
 EXTRA_PROGRAMS += $(TEST_IMAGES)
 GUEST_TEST_DEPS += $(TEST_IMAGES)
+GUEST_T_SOURCES = tests/guests/t.c tests/guests/t.h
 
 tests_guests_smoke_SOURCES = tests/guests/smoke.c
 tests_guests_smoke_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
 tests_guests_smoke_CFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_smoke_CCASFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_smoke_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_guests_smoke_LDADD = $(GUEST_RT_LDADD)
 tests_guests_smoke_DEPENDENCIES = $(GUEST_RT_DEPS)
+
+tests_guests_calls_SOURCES = tests/guests/calls.c $(GUEST_T_SOURCES)
+tests_guests_calls_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
+tests_guests_calls_CFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_calls_CCASFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_calls_LDFLAGS = $(GUEST_RT_LDFLAGS)
+tests_guests_calls_LDADD = $(GUEST_RT_LDADD)
+tests_guests_calls_DEPENDENCIES = $(GUEST_RT_DEPS)
+

@@ -139,6 +139,7 @@ void rt_set_segbase(unsigned which, uint64_t base);
 
 int rt_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int rt_snprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int rt_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
 void rt_puts(const char *s, size_t n);
 void rt_exit(int reason) __attribute__((noreturn));
 void rt_panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -159,16 +159,23 @@ static void format(struct out *o, const char *fmt, va_list ap)
     }
 }
 
-int rt_snprintf(char *buf, size_t size, const char *fmt, ...)
+int rt_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
 {
     struct out o = {buf, buf + size - 1};
+
+    format(&o, fmt, ap);
+    *o.p = 0;
+    return (int)(o.p - buf);
+}
+
+int rt_snprintf(char *buf, size_t size, const char *fmt, ...)
+{
     va_list ap;
 
     va_start(ap, fmt);
-    format(&o, fmt, ap);
+    int n = rt_vsnprintf(buf, size, fmt, ap);
     va_end(ap);
-    *o.p = 0;
-    return (int)(o.p - buf);
+    return n;
 }
 
 int rt_printf(const char *fmt, ...)
