@@ -1,3 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # The guests' tests on real Xen.
+
+if HAVE_TOOLS
+XEN_TESTS += tests/xen/pvctl.sh
+endif
