@@ -41,3 +41,5 @@ tests_guests_calls_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_guests_calls_LDADD = $(GUEST_RT_LDADD)
 tests_guests_calls_DEPENDENCIES = $(GUEST_RT_DEPS)
 
+# Each judged image, run by tests/run-guest; on the shim too as soon as it boots.
+XEN_TESTS += tests/guests/calls
