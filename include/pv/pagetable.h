@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pagetable.h - page tables: create, switch and update.
+ *
+ * A PV guest's page tables are the ones that the processor walks. They hold machine frames, so the
+ * hypervisor must approve each change, and a frame in use as a table is never mapped writable.
+ * Here a kernel names frames by pfn_t alone; entries are made and read by libpv:
+ *
+ *     pfn_t + rights --pv_pte()--> pv_pte_t --pv_pt_set()--> table
+ *     pfn_t + rights <--pv_pte_pfn(), pv_pte_rights()-- pv_pte_t <--pv_pt_read()-- table
+ *
+ * so the frame behind a pfn_t may change without the kernel's knowing. Do not keep a pv_pte_t.
+ *
+ * Two levels of use. Address spaces (struct pv_space) are what most kernels need: a pair of L4
+ * tables, one for kernel mode, which maps kernel and user, and one for user mode, which maps the
+ * user part only. Below it, single tables and entries.
+ *
+ * "May be lazy": between pv_lazy_begin() and pv_lazy_end() (batch.h) the call only collects,
+ * returns 0, and errors appear at the end. All return 0 or -XEN_E* except as noted. None may be
+ * called for one table by two vCPUs at once; libpv has no lock per table.
+ */
+#ifndef PV_PAGETABLE_H
+#define PV_PAGETABLE_H
+
+#include <pv/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An encoded entry. Its bits are the hypervisor's and the processor's: only libpv looks. */
+typedef struct {
+    uint64_t raw;
+} pv_pte_t;
+
+/* Rights of an entry. The values are libpv's contract, and on x86-64 the processor's bits. */
+#define PV_PRESENT  0x001
+#define PV_WRITE    0x002
+#define PV_USER     0x004 /* kernel pages need it not; the hypervisor adds what it needs */
+#define PV_NOCACHE  0x010
+#define PV_ACCESSED 0x020
+#define PV_DIRTY    0x040
+#define PV_LARGE    0x080 /* read only: superpages are not for PV guests */
+#define PV_SOFT0    0x200 /* the kernel's own three bits */
+#define PV_SOFT1    0x400
+#define PV_SOFT2    0x800
+#define PV_NOEXEC   0x8000000000000000
+#define PV_RIGHTS   0x8000000000000ef7 /* all of the above */
+
+/* Rights that upper-level entries have: the level-1 entry decides. */
+#define PV_TABLE_RIGHTS (PV_PRESENT | PV_WRITE | PV_USER | PV_ACCESSED | PV_DIRTY)
+
+/* Encoding. An entry of a frame that the guest doesn't have (ballooned out) comes out absent. */
+pv_pte_t pv_pte(pfn_t frame, uint64_t rights);
+/* An absent entry. */
+static inline pv_pte_t pv_pte_none(void)
+{
+    pv_pte_t e = {0};
+    return e;
+}
+/*
+ * An absent entry that remembers a number below 2^50, e.g. a swap slot. Stored so that processors
+ * with the L1TF flaw can't speculate on it.
+ */
+pv_pte_t pv_pte_absent(uint64_t cookie);
+
+/* Decoding. Rights are 0 for an absent entry; the cookie is ~0 for an entry without one. */
+bool pv_pte_is_present(pv_pte_t e);
+uint64_t pv_pte_rights(pv_pte_t e);
+uint64_t pv_pte_cookie(pv_pte_t e);
+/* PV_PFN_INVALID when absent, or when the frame isn't the guest's own (a granted page). */
+pfn_t pv_pte_pfn(pv_pte_t e);
+/* The same entry with other rights. */
+pv_pte_t pv_pte_with_rights(pv_pte_t e, uint64_t rights);
+
+/* The slot of va in a table of level 1 .. 4. */
+static inline unsigned pv_pt_index(uint64_t va, unsigned level)
+{
+    return (unsigned)(va >> (PV_PAGE_SHIFT + 9 * (level - 1))) & 511;
+}
+
+/* Address spaces ---------------------------------------------------------------------------- */
+
+struct pv_space {
+    pfn_t kernel; /* L4 for kernel mode */
+    pfn_t user;   /* L4 for user mode */
+};
+
+/*
+ * The space of the initial page tables: kernel only, no user table. Its L4 slots that are in use
+ * when a space is created are shared by that space for ever ("kernel slots"): make them before
+ * (pv_space_map() once in each) if the kernel will want more. All other slots below the
+ * hypervisor's are for user mappings.
+ */
+struct pv_space *pv_space_kernel(void);
+
+/*
+ * Makes a space that shares the kernel slots and maps nothing in the others, and pins it.
+ * Two frames from pv_host_page_alloc(). -XEN_ENOMEM; on failure nothing is left.
+ */
+int pv_space_create(struct pv_space *s);
+
+/*
+ * Unpins the space and frees its tables, all levels; not the pages that are mapped in it. The
+ * space must not be loaded on any vCPU: switch first. May not be lazy.
+ */
+int pv_space_destroy(struct pv_space *s);
+
+/* Loads the space on this vCPU: both tables, in one multicall. TLB entries of the old one go. */
+int pv_space_switch(const struct pv_space *s);
+
+/*
+ * Maps one page. Tables that are missing are made (upper levels at once, the last entry may be
+ * lazy). An entry that was there is replaced without a flush: see pv_tlb_flush_page().
+ * -XEN_ENOMEM; -XEN_EINVAL: va is the hypervisor's or not canonical, or the frame may not be mapped
+ * so (a page table, writable), of which the hypervisor's console knows the reason.
+ */
+int pv_space_map(struct pv_space *s, uint64_t va, pfn_t frame, uint64_t rights);
+
+/* Removes a mapping; its tables stay. Absent already is fine. May be lazy. No flush. */
+int pv_space_unmap(struct pv_space *s, uint64_t va);
+
+/* The entry that maps va (absent if a table is missing). Flushes this vCPU's lazy batch. */
+pv_pte_t pv_space_lookup(const struct pv_space *s, uint64_t va);
+
+/* Single tables ----------------------------------------------------------------------------- */
+
+/* Entry `index` of a table. Flushes this vCPU's lazy batch. */
+pv_pte_t pv_pt_read(pfn_t table, unsigned index);
+
+/* Sets entry `index` of a table of any level, which need not be in use. May be lazy. No flush. */
+int pv_pt_set(pfn_t table, unsigned index, pv_pte_t e);
+
+/* As pv_pt_set(), keeping the accessed and dirty bits that the processor sets meanwhile. */
+int pv_pt_set_keep_ad(pfn_t table, unsigned index, pv_pte_t e);
+
+/* Sets the level-1 entry of va in the space that is loaded. May be lazy. */
+enum pv_flush {
+    PV_FLUSH_NONE,
+    PV_FLUSH_PAGE,     /* va, on this vCPU */
+    PV_FLUSH_ALL,      /* everything, on this vCPU */
+    PV_FLUSH_PAGE_ALL, /* va, on all vCPUs */
+    PV_FLUSH_ALL_ALL,  /* everything, on all vCPUs */
+};
+int pv_pt_set_va(uint64_t va, pv_pte_t e, enum pv_flush flush);
+
+/*
+ * Makes the linear mapping of a frame read-only, as a page table's must be, or writable again.
+ * May be lazy. Writable: -XEN_EINVAL while the frame is in use as a table.
+ */
+int pv_pt_protect(pfn_t frame);
+int pv_pt_unprotect(pfn_t frame);
+
+/*
+ * Pins a table and all below it: they are validated now and stay page tables, loaded or not, until
+ * the table is unpinned. Level 1 .. 4. May be lazy.
+ */
+int pv_pt_pin(pfn_t table, unsigned level);
+int pv_pt_unpin(pfn_t table);
+
+/* Translations ------------------------------------------------------------------------------ */
+
+/* Forget translations: on this vCPU, on all, or on those whose bit is set in mask. May be lazy. */
+int pv_tlb_flush(void);
+int pv_tlb_flush_page(uint64_t va);
+int pv_tlb_flush_all(void);
+int pv_tlb_flush_page_all(uint64_t va);
+/* mask must stay valid until a lazy batch is flushed. */
+int pv_tlb_flush_some(const uint64_t *mask);
+int pv_tlb_flush_page_some(uint64_t va, const uint64_t *mask);
+
+/*
+ * Zeroes or copies a frame by the hypervisor, which needs no mapping of it. The frame must not be
+ * a page table. May be lazy.
+ */
+int pv_page_clear(pfn_t frame);
+int pv_page_copy(pfn_t to, pfn_t from);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

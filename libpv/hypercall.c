@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hypercall.c - names for error numbers. (The trap itself is x86_64/hypercall.S.)
+ */
+#include <pv/hypercall.h>
+
+static const struct {
+    uint8_t number;
+    char name[13];
+} names[] = {
+    {XEN_EPERM, "EPERM"},
+    {XEN_ENOENT, "ENOENT"},
+    {XEN_ESRCH, "ESRCH"},
+    {XEN_EIO, "EIO"},
+    {XEN_ENXIO, "ENXIO"},
+    {XEN_E2BIG, "E2BIG"},
+    {XEN_ENOEXEC, "ENOEXEC"},
+    {XEN_EBADF, "EBADF"},
+    {XEN_ECHILD, "ECHILD"},
+    {XEN_EAGAIN, "EAGAIN"},
+    {XEN_ENOMEM, "ENOMEM"},
+    {XEN_EACCES, "EACCES"},
+    {XEN_EFAULT, "EFAULT"},
+    {XEN_EBUSY, "EBUSY"},
+    {XEN_EEXIST, "EEXIST"},
+    {XEN_EXDEV, "EXDEV"},
+    {XEN_ENODEV, "ENODEV"},
+    {XEN_EINVAL, "EINVAL"},
+    {XEN_ENFILE, "ENFILE"},
+    {XEN_EMFILE, "EMFILE"},
+    {XEN_ENOSPC, "ENOSPC"},
+    {XEN_EROFS, "EROFS"},
+    {XEN_EDOM, "EDOM"},
+    {XEN_ERANGE, "ERANGE"},
+    {XEN_EDEADLK, "EDEADLK"},
+    {XEN_ENOSYS, "ENOSYS"},
+    {XEN_ENODATA, "ENODATA"},
+    {XEN_ETIME, "ETIME"},
+    {XEN_EBADMSG, "EBADMSG"},
+    {XEN_EOVERFLOW, "EOVERFLOW"},
+    {XEN_EILSEQ, "EILSEQ"},
+    {XEN_EMSGSIZE, "EMSGSIZE"},
+    {XEN_EOPNOTSUPP, "EOPNOTSUPP"},
+    {XEN_ENOBUFS, "ENOBUFS"},
+    {XEN_EISCONN, "EISCONN"},
+    {XEN_ENOTCONN, "ENOTCONN"},
+    {XEN_ETIMEDOUT, "ETIMEDOUT"},
+};
+
+const char *pv_error_name(int64_t error)
+{
+    int64_t number = error < 0 ? -error : error;
+
+    if (number == 0)
+        return "ok";
+    for (unsigned i = 0; i < PV_ARRAY_SIZE(names); i++)
+        if (names[i].number == number)
+            return names[i].name;
+    return "unknown error";
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * internal.h - what libpv's files tell each other and nobody else.
+ *
+ * Here, and only here, machine frames have a type in the library: p2m and m2p are crossed by the
+ * functions below, and every page-table entry passes through pagetable.c's encoder. Never
+ * installed.
+ */
+#ifndef LIBPV_INTERNAL_H
+#define LIBPV_INTERNAL_H
+
+#include <pv/types.h>
+#include <pv/abi/xen.h>
+#include <pv/abi/start_info.h>
+
+/* What pv_start_init() found out. Written once, before a second vCPU runs; read by all. */
+struct pv_machine {
+    const struct xen_start_info *info;
+    struct xen_shared_info *shared;
+    uintptr_t virt_base;
+    uint64_t *p2m;       /* nr_pages entries; the guest's own memory */
+    const uint64_t *m2p; /* the hypervisor's, read-only, m2p_entries of it */
+    uint64_t nr_pages;
+    uint64_t m2p_entries;
+};
+extern struct pv_machine pv_machine;
+
+/* C's part of pv_entry. */
+_Noreturn void pv_start_main(const struct xen_start_info *si, void *virt_base);
+
+/* The machine frame behind a guest frame, or PV_MFN_INVALID (out of range, or ballooned out). */
+mfn_t pv_p2m(pfn_t frame);
+
+/* The guest frame of a machine frame, or PV_PFN_INVALID when it is not this guest's. */
+pfn_t pv_m2p(mfn_t frame);
+
+/* Another machine frame stands behind a guest frame from now on; invalid: none does. */
+void pv_p2m_set(pfn_t frame, mfn_t machine);
+
+/* This vCPU's part of shared_info, or what it registered (pv_vcpu_info_register()). */
+struct xen_vcpu_info *pv_vcpu_info(void);
+void pv_vcpu_info_set(unsigned cpu, struct xen_vcpu_info *info);
+
+/* Maps a machine frame at a page of a window (host.h) and flushes that page's translation. */
+int pv_window_map(void *va, mfn_t frame, bool writable);
+
+/* Masks this vCPU's events around pv_host_lock(). */
+bool pv_lock(void);
+void pv_unlock(bool enabled);
+
+#endif

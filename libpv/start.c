@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start.c - start of day: start_info, p2m and m2p, shared_info, the command line.
+ *
+ * Invariant: pv_machine is complete before anything else of the library is used, and never
+ * changes afterwards; the p2m's entries do change (memory.c).
+ */
+#include <pv/start.h>
+#include <pv/console.h>
+#include <pv/host.h>
+#include <pv/hypercall.h>
+#include <pv/sched.h>
+#include "internal.h"
+
+struct pv_machine pv_machine;
+
+/* Where shared_info is mapped; the frame that .bss gave this page is lost. */
+static char shared_page[PV_PAGE_SIZE] __attribute__((aligned(PV_PAGE_SIZE)));
+
+int pv_start_init(const struct xen_start_info *si, void *virt_base)
+{
+    struct xen_machphys_mapping map;
+    int err;
+
+    pv_machine.info = si;
+    pv_machine.virt_base = (uintptr_t)virt_base;
+    pv_machine.p2m = (uint64_t *)si->mfn_list;
+    pv_machine.nr_pages = si->nr_pages;
+    if (!pv_machine.m2p)
+        pv_machine.m2p = (const uint64_t *)XEN_MACH2PHYS_VIRT_START;
+    pv_machine.m2p_entries = XEN_MACH2PHYS_NR_ENTRIES;
+    pv_console_init(si);
+
+    /* Beyond the M2P's highest entry a look-up would fault. */
+    if (pv_hypercall_memory_op(XENMEM_machphys_mapping, &map) == 0)
+        pv_machine.m2p_entries = map.max_mfn + 1;
+
+    err = pv_window_map(shared_page, mfn_of_maddr(si->shared_info), true);
+    if (err == 0)
+        pv_machine.shared = (struct xen_shared_info *)shared_page;
+    return err;
+}
+
+_Noreturn void pv_start_main(const struct xen_start_info *si, void *virt_base)
+{
+    if (pv_start_init(si, virt_base) != 0)
+        pv_host_panic("shared_info could not be mapped");
+    pv_sched_shutdown(pv_host_main(pv_start_cmdline()) == 0 ? XEN_SHUTDOWN_poweroff
+                                                            : XEN_SHUTDOWN_crash);
+}
+
+mfn_t pv_p2m(pfn_t frame)
+{
+    /* The top bit marks an entry that names no frame (a hole, or a foreign page). */
+    if (frame.n >= pv_machine.nr_pages || pv_machine.p2m[frame.n] >> 63)
+        return PV_MFN_INVALID;
+    return mfn(pv_machine.p2m[frame.n]);
+}
+
+pfn_t pv_m2p(mfn_t frame)
+{
+    pfn_t own;
+
+    if (frame.n >= pv_machine.m2p_entries)
+        return PV_PFN_INVALID;
+    own = pfn(pv_machine.m2p[frame.n]);
+    return mfn_eq(pv_p2m(own), frame) ? own : PV_PFN_INVALID;
+}
+
+void pv_p2m_set(pfn_t frame, mfn_t machine)
+{
+    if (frame.n < pv_machine.nr_pages)
+        pv_machine.p2m[frame.n] = machine.n;
+}
+
+const struct xen_start_info *pv_start_info(void)
+{
+    return pv_machine.info;
+}
+
+struct xen_shared_info *pv_start_shared(void)
+{
+    return pv_machine.shared;
+}
+
+uint64_t pv_start_pages(void)
+{
+    return pv_machine.info->nr_pages;
+}
+
+bool pv_start_is_initial(void)
+{
+    return pv_machine.info->flags & XEN_SIF_INITDOMAIN;
+}
+
+bool pv_start_has_feature(unsigned feature)
+{
+    struct xen_feature_info fi = {.submap_idx = feature / 32};
+
+    return pv_hypercall_xen_version(XENVER_get_features, &fi) == 0 &&
+           (fi.submap >> (feature % 32) & 1);
+}
+
+const void *pv_start_ramdisk(size_t *bytes)
+{
+    const struct xen_start_info *si = pv_machine.info;
+
+    *bytes = si->mod_start ? si->mod_len : 0;
+    if (!*bytes)
+        return NULL;
+    if (si->flags & XEN_SIF_MOD_START_PFN)
+        return pv_host_page_va(pfn(si->mod_start));
+    return (const void *)si->mod_start;
+}
+
+const char *pv_start_cmdline(void)
+{
+    return (const char *)pv_machine.info->cmd_line;
+}
+
+const char *pv_start_option(const char *name, size_t *len)
+{
+    const char *p = pv_start_cmdline(), *found = NULL;
+
+    *len = 0;
+    while (*p) {
+        const char *word = p, *n = name;
+
+        while (*n && *p == *n)
+            p++, n++;
+        if (!*n && (*p == '=' || *p == ' ' || !*p)) {
+            found = *p == '=' ? ++p : p;
+            while (*p && *p != ' ')
+                p++;
+            *len = (size_t)(p - found);
+        }
+        if (p == word || (*p && *p != ' '))
+            while (*p && *p != ' ')
+                p++;
+        while (*p == ' ')
+            p++;
+    }
+    return found;
+}
+
+uint64_t pv_start_number(const char *name, uint64_t otherwise)
+{
+    size_t len;
+    const char *p = pv_start_option(name, &len);
+    uint64_t value = 0, base = 10;
+
+    if (!p || !len)
+        return otherwise;
+    if (len > 2 && p[0] == '0' && p[1] == 'x') {
+        base = 16;
+        p += 2;
+        len -= 2;
+    }
+    for (; len; len--, p++) {
+        unsigned digit = *p >= '0' && *p <= '9'   ? (unsigned)(*p - '0')
+                         : *p >= 'a' && *p <= 'f' ? (unsigned)(*p - 'a') + 10
+                                                  : 16;
+        if (digit >= base || value > (~(uint64_t)0 - digit) / base)
+            return otherwise;
+        value = value * base + digit;
+    }
+    return value;
+}
