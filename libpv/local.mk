@@ -4,7 +4,9 @@
 # independent, for any address), headers, linker script, pkg-config and CMake files.
 # Amalgamation: `make amalgamation` writes amalgamation/pv.h and amalgamation/pv.c.
 
-LIBPV_HEADERS = \
+# Headers are installed as <pv/...>.
+pvincludedir = $(includedir)/pv
+pvinclude_HEADERS = \
 	include/pv/batch.h \
 	include/pv/console.h \
 	include/pv/cpu.h \
@@ -16,7 +18,9 @@ LIBPV_HEADERS = \
 	include/pv/sched.h \
 	include/pv/start.h \
 	include/pv/trap.h \
-	include/pv/types.h \
+	include/pv/types.h
+pvabiincludedir = $(includedir)/pv/abi
+pvabiinclude_HEADERS = \
 	include/pv/abi/arch-x86_64.h \
 	include/pv/abi/callback.h \
 	include/pv/abi/console.h \
@@ -52,12 +56,6 @@ LIBPV_ASM = \
 	libpv/x86_64/hypercall.S \
 	libpv/x86_64/start.S \
 	libpv/x86_64/trap.S
-
-# Headers are installed as <pv/...>: their path below include/.
-pvincludedir = $(includedir)/pv
-pvabiincludedir = $(includedir)/pv/abi
-pvinclude_HEADERS = $(filter-out include/pv/abi/%,$(LIBPV_HEADERS))
-pvabiinclude_HEADERS = $(filter include/pv/abi/%,$(LIBPV_HEADERS))
 
 lib_LIBRARIES += libpv/libpv.a libpv/libpv-small.a
 
