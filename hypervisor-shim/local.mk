@@ -9,4 +9,6 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/frame.c \
 	hypervisor-shim/core/pagetable.c \
 	hypervisor-shim/core/mmu.c \
-	hypervisor-shim/core/mmuext.c
+	hypervisor-shim/core/mmuext.c \
+	hypervisor-shim/core/memory.c \
+	hypervisor-shim/core/descriptor.c

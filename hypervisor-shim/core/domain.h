@@ -130,6 +130,8 @@ struct domain {
     uint32_t valid_ports;                 /* ports below this one exist (maybe closed) */
     uint32_t active_ports;                /* that are not closed */
     struct grant_table *grants;           /* grant.c */
+    struct pv_e820_entry *e820; uint32_t nr_e820; /* memory.c: the map it set; NULL: none */
+    uint64_t release_at;                  /* memory.c: how far domain_memory_release() is */
     mfn_t zap[12]; uint8_t zaps;          /* pagetable.c: tables on their way out, the deepest last */
     struct reason_ring reasons;
     char name[32];

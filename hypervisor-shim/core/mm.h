@@ -33,7 +33,9 @@ bool ldt_fault(struct vcpu *v, unsigned page);
 bool grant_init(struct domain *d);
 void grant_exit(struct domain *d);
 
-/* d has ended, and none of its vCPUs runs again: unpin, drop and free every frame it owns. */
-void domain_memory_release(struct domain *d);
+/* d has ended, none of its vCPUs runs again and their roots and descriptor tables are dropped:
+ * unpin, drop and free every frame it owns. False: an interrupt is pending and there is
+ * more to do, call again. */
+bool domain_memory_release(struct domain *d) __attribute__((warn_unused_result));
 
 #endif
