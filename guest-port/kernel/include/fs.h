@@ -170,6 +170,9 @@ char *dentry_path(struct dentry *d, char *buf, size_t size);
 struct dentry *path_lookup(struct dentry *base, const char *path, unsigned flags);
 /* User-space path relative to dirfd (AT_FDCWD ...), with AT_EMPTY_PATH where allowed. */
 struct dentry *path_lookup_user(int dirfd, const char __user *path, unsigned flags);
+/* Makes a node (mode as given, no umask) at a kernel-space path; referenced dentry or ERR_PTR
+ * (-EEXIST ...). bind(2) of AF_UNIX makes its S_IFSOCK nodes with it. */
+struct dentry *path_mknod(const char *path, mode_t mode, dev_t dev);
 int permission(struct inode *i, int mask); /* MAY_READ 4, MAY_WRITE 2, MAY_EXEC 1; 0 / -EACCES */
 #define MAY_EXEC  1
 #define MAY_WRITE 2
