@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * start.c - the order in which the machine comes up, from boot.S to the first guest.
+ */
+#include "x86.h"
+#include "../core/entry.h"
+#include "../core/platform.h"
+
+enum { MAX_GUESTS = MAX_DOMAINS - 1 };
+
+_Noreturn void x86_start(uint32_t magic, uint32_t info);
+_Noreturn void x86_start(uint32_t magic, uint32_t info)
+{
+    static struct boot_guest guest[MAX_GUESTS];
+    struct vcpu *v;
+    unsigned n;
+
+    uart_init();
+    if (!boot_parse(magic, info))
+        hv_panic("not started by a multiboot loader (magic %#x)", magic);
+    cpu_init();
+    memory_init();
+    acpi_init();
+    intr_init();
+    time_init();
+    cpuid_init();
+    hv.noexit = boot_option("noexit");
+    hv_log("libpv shim: %s, %lu MiB of RAM, TSC %lu.%03lu MHz, %u boot modules\n", boot_info.loader,
+           (uint64_t)0, hv.tsc_khz / 1000, hv.tsc_khz % 1000, boot_info.modules);
+    intr_route(4, VECTOR_SERIAL);
+    uart_interrupt_enable();
+    n = boot_guests(guest, MAX_GUESTS);
+    v = hv_start(guest, n);
+    memory_release_modules();
+    asm volatile("jmp hv_exit" : : "a"(v));
+    __builtin_unreachable();
+}
