@@ -95,7 +95,8 @@ void plat_ts_set(bool ts);                             /* CR0.TS */
 /* Registers of the processor that guests may see, after the core's policy. */
 void plat_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 bool plat_msr_read(uint32_t msr, uint64_t *value);
-bool plat_xcr0_set(struct vcpu *v, uint64_t value);
+bool plat_xcr0_set(struct vcpu *v, uint64_t value); /* v current; false: no such combination */
+void plat_cr4_load(struct vcpu *v);                /* v->cr4's TSD and DE, v current */
 
 /* -- time ----------------------------------------------------------------- */
 

@@ -52,7 +52,11 @@ void uart_interrupt_enable(void)
     outb(IER, present ? 1 : 0);
 }
 
-int plat_console_read(void)
+size_t plat_console_read(char *s, size_t n)
 {
-    return present && inb(LSR) & LSR_INPUT ? inb(DATA) : -1;
+    size_t done = 0;
+
+    while (done < n && present && inb(LSR) & LSR_INPUT)
+        s[done++] = (char)inb(DATA);
+    return done;
 }

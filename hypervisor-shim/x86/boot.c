@@ -161,6 +161,17 @@ static const char *word_value(const char *s, const char *key, size_t *length)
     return NULL;
 }
 
+/* The value as a string of its own, for a sentence; the latest one only. */
+static const char *shown(const char *value, size_t length)
+{
+    static char s[64];
+
+    length = length < sizeof(s) ? length : sizeof(s) - 1;
+    memcpy(s, value, length);
+    s[length] = 0;
+    return s;
+}
+
 static bool value_is(const char *value, size_t length, const char *want)
 {
     return value && length == strlen(want) && memcmp(value, want, length) == 0;
@@ -203,12 +214,12 @@ static void parse_kernel(struct boot_guest *g, const struct boot_module *m, unsi
     size_t n;
 
     if ((v = word_value(m->string, "mem=", &n)) != NULL && (g->mem = size_value(v, n)) == 0)
-        hv_panic("guest %u: mem=%.*s is not a size such as 64M", domid, (int)n, v);
+        hv_panic("guest %u: mem=%s is not a size such as 64M", domid, shown(v, n));
     if ((v = word_value(m->string, "vcpus=", &n)) != NULL) {
         uint64_t count = size_value(v, n);
 
         if (count == 0 || count > MAX_VCPUS)
-            hv_panic("guest %u: vcpus=%.*s is not between 1 and %u", domid, (int)n, v, MAX_VCPUS);
+            hv_panic("guest %u: vcpus=%s is not between 1 and %u", domid, shown(v, n), MAX_VCPUS);
         g->vcpus = (unsigned)count;
     }
     if ((v = word_value(m->string, "name=", &n)) != NULL && n > 0) {
@@ -247,7 +258,7 @@ unsigned boot_guests(struct boot_guest *guest, unsigned max)
             continue;
         }
         if (role && !value_is(role, n, "kernel"))
-            hv_panic("boot module %u: role=%.*s is neither kernel nor ramdisk", i + 1, (int)n, role);
+            hv_panic("boot module %u: role=%s is neither kernel nor ramdisk", i + 1, shown(role, n));
         if (count == max)
             hv_panic("more than %u guests", max);
         *g = (struct boot_guest){.kernel = phys_to_virt(m->start), .kernel_size = m->end - m->start,

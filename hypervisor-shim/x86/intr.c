@@ -111,14 +111,14 @@ struct vcpu *x86_debug(struct vcpu *v)
 struct vcpu *x86_nmi(struct vcpu *v);
 struct vcpu *x86_nmi(struct vcpu *v)
 {
-    hv_log("NMI while d%uv%u was at %#lx\n", v->domain->id, v->id, v->regs.rip);
+    hv_log("NMI while d%uv%u was at 0x%lx\n", v->domain->id, v->id, v->regs.rip);
     return hv_interrupt(v);
 }
 
 _Noreturn void x86_fatal(struct vcpu *v, unsigned vector);
 _Noreturn void x86_fatal(struct vcpu *v, unsigned vector)
 {
-    hv_panic("machine check or double fault (vector %u) in d%uv%u at %#lx", vector, v->domain->id,
+    hv_panic("machine check or double fault (vector %u) in d%uv%u at 0x%lx", vector, v->domain->id,
              v->id, v->regs.rip);
 }
 
@@ -158,19 +158,19 @@ static _Noreturn void ring0_bug(const struct ring0_frame *f)
     struct vcpu *v = hv.cpu[0].current;
     const uint64_t *stack = (const uint64_t *)f->rsp;
 
-    hv_log("trap %lu error %#lx in the hypervisor at %#lx, cr2 %#lx cr3 %#lx\n", f->vector, f->error,
+    hv_log("trap %lu error 0x%lx in the hypervisor at 0x%lx, cr2 0x%lx cr3 0x%lx\n", f->vector, f->error,
            f->rip, read_cr2(), read_cr3());
     hv_log("rax %lx rcx %lx rdx %lx rsi %lx rdi %lx\n", f->rax, f->rcx, f->rdx, f->rsi, f->rdi);
     hv_log("r8 %lx r9 %lx r10 %lx r11 %lx rsp %lx rflags %lx\n", f->r8, f->r9, f->r10, f->r11, f->rsp,
            f->rflags);
     if (v)
-        hv_log("guest d%uv%u at %#lx, rsp %#lx\n", v->domain->id, v->id, v->regs.rip, v->regs.rsp);
+        hv_log("guest d%uv%u at 0x%lx, rsp 0x%lx\n", v->domain->id, v->id, v->regs.rip, v->regs.rsp);
     /* Whatever looks like a return address on our own stack. */
     for (uint64_t *end = (uint64_t *)hv.cpu[0].stack_top;
          stack >= end - STACK_SIZE / 8 && stack < end; stack++)
         if (code_address(*stack))
-            hv_log("  called from %#lx\n", *stack);
-    hv_panic("trap %lu in the hypervisor at %#lx", f->vector, f->rip);
+            hv_log("  called from 0x%lx\n", *stack);
+    hv_panic("trap %lu in the hypervisor at 0x%lx", f->vector, f->rip);
 }
 
 void x86_ring0_trap(struct ring0_frame *f);
@@ -189,7 +189,7 @@ void x86_ring0_trap(struct ring0_frame *f)
         return;
     }
     if (f->vector == 2) {
-        hv_log("NMI in the hypervisor at %#lx\n", f->rip);
+        hv_log("NMI in the hypervisor at 0x%lx\n", f->rip);
         return;
     }
     if (f->vector == 14 && v && (page = plat_ldt_page_of(v, read_cr2())) >= 0 &&

@@ -38,6 +38,7 @@
 #define SEL_GUEST_SS    0xe02b
 #define SEL_GUEST_CS64  0xe033
 #define SEL_TSS         0xe040
+#define SEL_LDT         0xe050
 #define GDT_LIMIT       0xefff
 
 /* struct vcpu and struct cpu, as entry.S knows them (asserted in vcpu.c). */

@@ -101,6 +101,12 @@ void hv_map(uint64_t va, uint64_t entry)
     invlpg(va);
 }
 
+/* A table of the caller's for the 2 MiB at va; NULL: none. */
+void hv_map_table(uint64_t va, uint64_t *table)
+{
+    *walk_to_l2(va) = table ? virt_to_phys(table) | PTE_P | PTE_W | PTE_A : 0;
+}
+
 void *mmio_map(uint64_t phys, size_t bytes)
 {
     static uint64_t next = FIXMAP_BASE;
@@ -210,6 +216,26 @@ void memory_release_modules(void)
             frame_add_memory(mfn_of_maddr(start), mfn_of_maddr(end));
     }
     boot_info.modules = 0;
+}
+
+uint64_t memory_size(void)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < boot_info.ranges; i++)
+        bytes += boot_info.ram[i].end - boot_info.ram[i].start;
+    return bytes;
+}
+
+/* Firmware keeps its tables just below the end of low RAM; boards end it at a multiple of 1 MiB. */
+uint64_t memory_low(void)
+{
+    uint64_t low = 0;
+
+    for (unsigned i = 0; i < boot_info.ranges; i++)
+        if (boot_info.ram[i].end <= 1ul << 32 && boot_info.ram[i].end > low)
+            low = boot_info.ram[i].end;
+    return round_up(low, 1 << 20);
 }
 
 void plat_root_init(uint64_t *l4)

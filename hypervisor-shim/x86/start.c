@@ -4,6 +4,7 @@
  */
 #include "x86.h"
 #include "../core/entry.h"
+#include "../core/hostview_publish.h"
 #include "../core/platform.h"
 
 enum { MAX_GUESTS = MAX_DOMAINS - 1 };
@@ -17,7 +18,7 @@ _Noreturn void x86_start(uint32_t magic, uint32_t info)
 
     uart_init();
     if (!boot_parse(magic, info))
-        hv_panic("not started by a multiboot loader (magic %#x)", magic);
+        hv_panic("not started by a multiboot loader (magic 0x%x)", magic);
     cpu_init();
     memory_init();
     acpi_init();
@@ -25,8 +26,9 @@ _Noreturn void x86_start(uint32_t magic, uint32_t info)
     time_init();
     cpuid_init();
     hv.noexit = boot_option("noexit");
-    hv_log("libpv shim: %s, %lu MiB of RAM, TSC %lu.%03lu MHz, %u boot modules\n", boot_info.loader,
-           (uint64_t)0, hv.tsc_khz / 1000, hv.tsc_khz % 1000, boot_info.modules);
+    hv_log("shim: %s, %lu MiB of RAM, TSC %lu.%03lu MHz, %u boot modules\n", boot_info.loader,
+           memory_size() >> 20, hv.tsc_khz / 1000, hv.tsc_khz % 1000, boot_info.modules);
+    hostview_init(memory_low(), memory_size());
     intr_route(4, VECTOR_SERIAL);
     uart_interrupt_enable();
     n = boot_guests(guest, MAX_GUESTS);

@@ -161,9 +161,12 @@ bool boot_option(const char *word);
 /* -- memory.c --------------------------------------------------------------- */
 void memory_init(void);                    /* direct map, frame table, M2P, free memory */
 void memory_release_modules(void);
+uint64_t memory_size(void);                /* bytes of usable RAM */
+uint64_t memory_low(void);                 /* where the RAM below 4 GiB ends, for hostview.h */
 void *mmio_map(uint64_t phys, size_t bytes);
 extern uint64_t idle_root;                 /* physical address of the L4 that maps no guest */
 void hv_map(uint64_t va, uint64_t entry);  /* one page of slots 257..261; tables as needed */
+void hv_map_table(uint64_t va, uint64_t *table);
 
 /* -- cpu.c, vcpu.c, cpuid.c -------------------------------------------------- */
 void cpu_init(void);

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * vcpu.c - what of a virtual CPU lives in the processor: segment bases and selectors, descriptor
+ * tables, FPU, debug registers; and the switch from one vCPU to another.
+ *
+ * Each vCPU has 2 MiB of addresses at DESC_BASE, mapped by one table (v->arch):
+ *
+ *   page 0..13  its GDT frames (or a page of nothing)      page 14  the hypervisor's descriptors
+ *   page 16..31 its LDT, mapped page by page as it is missed
+ *
+ * Invariants: CR0.TS is clear only while the vCPU that runs owns the FPU and did not ask for TS;
+ * XCR0 is the running vCPU's, except inside fpu_save() and fpu_load(), which move all
+ * components. Debug registers are live only while DR7 enables one of them.
+ */
+#include "x86.h"
+#include "../core/frame.h"
+#include "../core/platform.h"
+
+_Static_assert(offsetof(struct vcpu, cpu) == VCPU_CPU && offsetof(struct vcpu, regs) == VCPU_REGS, "");
+_Static_assert(offsetof(struct xen_cpu_user_regs, error_code) == REGS_ERROR, "");
+_Static_assert(offsetof(struct xen_cpu_user_regs, rip) == REGS_RIP, "");
+_Static_assert(offsetof(struct xen_cpu_user_regs, es) == REGS_END, "");
+_Static_assert((VCPU_REGS + REGS_END) % 16 == 0, "the processor aligns its pushes");
+_Static_assert(offsetof(struct cpu, stack_top) == CPU_STACK_TOP, "");
+_Static_assert(offsetof(struct percpu, scratch) == PERCPU_SCRATCH, "");
+_Static_assert(offsetof(struct percpu, entry) == PERCPU_ENTRY, "");
+
+enum { GDT_PAGE_HV = 14, LDT_PAGE_FIRST = 16, FXSAVE_SIZE = 512, XSTATE_BV = 512, MXCSR = 24 };
+enum { XSTATE_FP_SSE = 3, DR7_ACTIVE = 0xff };
+
+bool load_selector_es(uint16_t), load_selector_ds(uint16_t), load_selector_fs(uint16_t),
+    load_selector_gs(uint16_t);
+
+static const uint8_t nothing[PV_PAGE_SIZE] __attribute__((aligned(PV_PAGE_SIZE)));
+static uint64_t xcr0_now;
+
+static uint64_t desc_base(const struct vcpu *v)
+{
+    return DESC_BASE + ((uint64_t)v->domain->id * MAX_VCPUS + v->id) * 0x200000;
+}
+
+/* -- life ------------------------------------------------------------------- */
+
+static void fpu_reset(struct vcpu *v)
+{
+    uint8_t *area = v->fpu_area;
+    uint32_t mxcsr = 0x1f80;
+
+    memset(area, 0, fpu_area_size);
+    area[0] = 0x7f; /* FCW 0x37f */
+    area[1] = 0x03;
+    memcpy(area + MXCSR, &mxcsr, 4);
+}
+
+bool plat_vcpu_init(struct vcpu *v)
+{
+    uint64_t *table = frame_hv_alloc(0);
+
+    v->fpu_area = frame_hv_alloc(0);
+    if (table == NULL || v->fpu_area == NULL || fpu_area_size > PV_PAGE_SIZE) {
+        if (table)
+            frame_hv_free(table, 0);
+        if (v->fpu_area)
+            frame_hv_free(v->fpu_area, 0);
+        v->fpu_area = NULL;
+        return false;
+    }
+    v->arch = table;
+    v->xcr0 = XSTATE_FP_SSE;
+    fpu_reset(v);
+    for (unsigned i = 0; i < GDT_PAGES; i++)
+        table[i] = virt_to_phys(nothing) | PTE_P | PTE_A | PTE_NX;
+    table[GDT_PAGE_HV] = virt_to_phys(gdt_page()) | PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX;
+    hv_map_table(desc_base(v), table);
+    return true;
+}
+
+void plat_vcpu_free(struct vcpu *v)
+{
+    if (v->arch == NULL)
+        return;
+    if (hv.cpu[0].fpu_owner == v)
+        hv.cpu[0].fpu_owner = NULL;
+    hv_map_table(desc_base(v), NULL);
+    plat_tlb_flush();
+    frame_hv_free(v->arch, 0);
+    frame_hv_free(v->fpu_area, 0);
+    v->arch = NULL;
+    v->fpu_area = NULL;
+}
+
+/* -- FPU --------------------------------------------------------------------- */
+
+static void xcr0_write(uint64_t v)
+{
+    if (v == xcr0_now || fpu_xcr0_all == 0)
+        return;
+    xcr0_now = v;
+    asm volatile("xsetbv" : : "c"(0), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)));
+}
+
+static void ts_write(bool ts)
+{
+    struct percpu *p = &percpu0;
+    uint64_t cr0 = ts ? p->cr0 | CR0_TS : p->cr0 & ~(uint64_t)CR0_TS;
+
+    if (cr0 == p->cr0)
+        return;
+    p->cr0 = cr0;
+    write_cr0(cr0);
+}
+
+static void fpu_save(struct vcpu *v)
+{
+    if (fpu_xcr0_all) {
+        xcr0_write(fpu_xcr0_all);
+        asm volatile("xsave64 (%0)" : : "r"(v->fpu_area), "a"(-1), "d"(-1) : "memory");
+    } else {
+        asm volatile("fxsave64 (%0)" : : "r"(v->fpu_area) : "memory");
+    }
+    v->fpu_dirty = 0;
+}
+
+static void fpu_load(struct vcpu *v)
+{
+    if (fpu_xcr0_all) {
+        xcr0_write(fpu_xcr0_all);
+        asm volatile("xrstor64 (%0)" : : "r"(v->fpu_area), "a"(-1), "d"(-1) : "memory");
+        xcr0_write(v->xcr0);
+    } else {
+        asm volatile("fxrstor64 (%0)" : : "r"(v->fpu_area) : "memory");
+    }
+    v->fpu_dirty = 1;
+}
+
+void plat_fpu_restore(struct vcpu *v)
+{
+    struct cpu *c = &hv.cpu[0];
+
+    ts_write(false);
+    if (c->fpu_owner == v)
+        return;
+    if (c->fpu_owner)
+        fpu_save(c->fpu_owner);
+    fpu_load(v);
+    c->fpu_owner = v;
+}
+
+void plat_ts_set(bool ts)
+{
+    ts_write(ts);
+}
+
+void plat_fpu_set(struct vcpu *v, const void *fxsave)
+{
+    uint8_t *area = v->fpu_area;
+    uint64_t components = XSTATE_FP_SSE;
+
+    if (hv.cpu[0].fpu_owner == v) { /* what the processor holds of it is void */
+        hv.cpu[0].fpu_owner = NULL;
+        v->fpu_dirty = 0;
+    }
+    fpu_reset(v);
+    if (fxsave == NULL)
+        return;
+    memcpy(area, fxsave, FXSAVE_SIZE);
+    area[MXCSR + 2] = area[MXCSR + 3] = 0; /* reserved: XRSTOR would fault */
+    if (fpu_xcr0_all)
+        memcpy(area + XSTATE_BV, &components, 8);
+}
+
+bool plat_xcr0_set(struct vcpu *v, uint64_t value)
+{
+    bool avx = value & 4, avx512 = value & 0xe0;
+
+    if (fpu_xcr0_all == 0 || (value & ~fpu_xcr0_all) || !(value & 1) || (avx && !(value & 2)) ||
+        (avx512 && ((value & 0xe0) != 0xe0 || !avx)))
+        return false;
+    v->xcr0 = value;
+    xcr0_write(value);
+    return true;
+}
+
+/* -- segments ----------------------------------------------------------------- */
+
+/* The slot of the GS base that is not loaded, and of the one that is. */
+static unsigned gs_active(const struct vcpu *v)
+{
+    return v->kernel_mode ? SEGBASE_GS_KERNEL : SEGBASE_GS_USER;
+}
+
+void plat_segbase_save(struct vcpu *v)
+{
+    v->segbase[SEGBASE_FS] = rdfsbase();
+    v->segbase[gs_active(v)] = rdgsbase();
+}
+
+/* Load the user's %gs from the guest's tables while the kernel's base is (or is not) in place. */
+static bool user_gs_load(struct vcpu *v, uint16_t selector)
+{
+    uint64_t kernel = rdgsbase();
+    bool ok = load_selector_gs(selector > 3 ? selector | 3 : selector);
+
+    v->segbase[SEGBASE_GS_USER] = selector > 3 && ok ? rdgsbase() : 0;
+    v->segbase[SEGSEL_GS_USER] = ok ? selector : 0;
+    wrgsbase(v->kernel_mode ? kernel : v->segbase[SEGBASE_GS_USER]);
+    return ok;
+}
+
+bool plat_segbase_load(struct vcpu *v, unsigned which, uint64_t value)
+{
+    switch (which) {
+    case SEGBASE_FS:
+        wrfsbase(value);
+        break;
+    case SEGBASE_GS_USER:
+    case SEGBASE_GS_KERNEL:
+        if (which == gs_active(v))
+            wrgsbase(value);
+        break;
+    default:
+        return user_gs_load(v, (uint16_t)value);
+    }
+    v->segbase[which] = value;
+    return true;
+}
+
+void plat_mode_switch(struct vcpu *v)
+{
+    unsigned now = gs_active(v), before = SEGBASE_GS_USER + SEGBASE_GS_KERNEL - now;
+
+    v->segbase[before] = rdgsbase();
+    wrgsbase(v->segbase[now]);
+    write_cr3(v->root[v->kernel_mode].n << PV_PAGE_SHIFT);
+}
+
+static void selectors_save(struct vcpu *v)
+{
+    asm volatile("movw %%ds, %0" : "=m"(v->regs.ds));
+    asm volatile("movw %%es, %0" : "=m"(v->regs.es));
+    asm volatile("movw %%fs, %0" : "=m"(v->regs.fs));
+    asm volatile("movw %%gs, %0" : "=m"(v->regs.gs));
+}
+
+/* A selector that the guest's tables no longer hold becomes null, as an interrupt return does. */
+static void selectors_load(struct vcpu *v)
+{
+    load_selector_ds(v->regs.ds);
+    load_selector_es(v->regs.es);
+    load_selector_fs(v->regs.fs);
+    load_selector_gs(v->regs.gs);
+}
+
+/* -- descriptor tables --------------------------------------------------------- */
+
+static void lgdt(const struct vcpu *v)
+{
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) r = {GDT_LIMIT, desc_base(v)};
+
+    asm volatile("lgdt %0" : : "m"(r));
+}
+
+static void ldt_descriptor_load(const struct vcpu *v)
+{
+    uint64_t *d = gdt_page() + (SEL_LDT - HV_GDT_BYTE) / 8;
+    uint64_t base = desc_base(v) + LDT_PAGE_FIRST * PV_PAGE_SIZE;
+    uint64_t limit = (uint64_t)v->ldt_entries * 8 - 1;
+
+    if (v->ldt_entries == 0) {
+        asm volatile("lldt %w0" : : "r"(0));
+        return;
+    }
+    d[0] = (limit & 0xffff) | (base & 0xffffff) << 16 | 0x82ul << 40 | (limit >> 16 & 15) << 48 |
+           (base >> 24 & 0xff) << 56;
+    d[1] = base >> 32;
+    asm volatile("lldt %w0" : : "r"(SEL_LDT));
+}
+
+void plat_gdt_load(struct vcpu *v)
+{
+    uint64_t *table = v->arch;
+    unsigned pages = (v->gdt_entries + 511) / 512;
+
+    for (unsigned i = 0; i < GDT_PAGES; i++) {
+        uint64_t e = i < pages ? v->gdt[i].n << PV_PAGE_SHIFT | PTE_W | PTE_D : virt_to_phys(nothing);
+
+        e |= PTE_P | PTE_A | PTE_NX;
+        if (table[i] == e)
+            continue;
+        table[i] = e;
+        invlpg(desc_base(v) + i * PV_PAGE_SIZE);
+    }
+}
+
+void plat_ldt_load(struct vcpu *v)
+{
+    uint64_t *table = v->arch;
+
+    for (unsigned i = 0; i < LDT_PAGES; i++)
+        if (table[LDT_PAGE_FIRST + i] != 0) {
+            table[LDT_PAGE_FIRST + i] = 0;
+            invlpg(desc_base(v) + (LDT_PAGE_FIRST + i) * PV_PAGE_SIZE);
+        }
+    ldt_descriptor_load(v);
+}
+
+void plat_ldt_page_set(struct vcpu *v, unsigned page, mfn_t m)
+{
+    uint64_t *table = v->arch;
+
+    table[LDT_PAGE_FIRST + page] = m.n << PV_PAGE_SHIFT | PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX;
+    invlpg(desc_base(v) + (LDT_PAGE_FIRST + page) * PV_PAGE_SIZE);
+}
+
+int plat_ldt_page_of(struct vcpu *v, uint64_t va)
+{
+    uint64_t page = (va - desc_base(v) - LDT_PAGE_FIRST * PV_PAGE_SIZE) >> PV_PAGE_SHIFT;
+
+    return page < LDT_PAGES ? (int)page : -1;
+}
+
+/* -- debug registers ----------------------------------------------------------- */
+
+static void debugregs_load(const struct vcpu *v)
+{
+    asm volatile("mov %0, %%db0" : : "r"(v->dr[0]));
+    asm volatile("mov %0, %%db1" : : "r"(v->dr[1]));
+    asm volatile("mov %0, %%db2" : : "r"(v->dr[2]));
+    asm volatile("mov %0, %%db3" : : "r"(v->dr[3]));
+    asm volatile("mov %0, %%db7" : : "r"(v->dr[7] | 0x400));
+}
+
+static void debugregs_off(void)
+{
+    asm volatile("mov %0, %%db7" : : "r"(0x400ul));
+}
+
+void plat_debugreg_load(struct vcpu *v, unsigned reg)
+{
+    if (v->dr[7] & DR7_ACTIVE)
+        debugregs_load(v);
+    else if (reg == 7)
+        debugregs_off();
+}
+
+/* -- the switch ------------------------------------------------------------------ */
+
+static uint64_t selectors(const struct vcpu *v)
+{
+    return v->regs.ds | v->regs.es | v->regs.fs | v->regs.gs;
+}
+
+static void control_switch(const struct vcpu *prev, const struct vcpu *next)
+{
+    uint64_t want = next->cr4 & (CR4_TSD | CR4_DE);
+
+    if (prev == NULL || (prev->cr4 & (CR4_TSD | CR4_DE)) != want)
+        write_cr4((read_cr4() & ~(uint64_t)(CR4_TSD | CR4_DE)) | want);
+}
+
+void plat_cr4_load(struct vcpu *v)
+{
+    control_switch(NULL, v);
+}
+
+void plat_vcpu_switch(struct vcpu *prev, struct vcpu *next)
+{
+    struct percpu *p = &percpu0;
+
+    if (prev) {
+        selectors_save(prev);
+        plat_segbase_save(prev);
+        if (prev->dr[7] & DR7_ACTIVE)
+            debugregs_off();
+    }
+    if (next == NULL) {
+        if (prev && prev->ldt_entries)
+            asm volatile("lldt %w0" : : "r"(0));
+        write_cr3(idle_root);
+        return;
+    }
+    p->entry = p->tss.rsp[0] = (uint64_t)&next->regs + REGS_END;
+    lgdt(next);
+    write_cr3(next->root[next->kernel_mode].n << PV_PAGE_SHIFT);
+    if (next->ldt_entries || prev == NULL || prev->ldt_entries)
+        ldt_descriptor_load(next);
+    if (prev == NULL || (selectors(prev) | selectors(next)) != 0)
+        selectors_load(next);
+    wrfsbase(next->segbase[SEGBASE_FS]);
+    wrgsbase(next->segbase[gs_active(next)]);
+    control_switch(prev, next);
+    xcr0_write(next->xcr0);
+    ts_write(next->ts || hv.cpu[0].fpu_owner != next);
+    if (next->dr[7] & DR7_ACTIVE)
+        debugregs_load(next);
+}
