@@ -11,7 +11,7 @@ SHIM_SRC = $(wildcard $(addprefix $(top_srcdir)/$(SHIM_DIR)/,core/*.c policy/*.c
 	drivers/*.c x86/*.c x86/boot.S x86/entry.S))
 SHIM_OBJ = $(patsubst $(top_srcdir)/$(SHIM_DIR)/%,$(SHIM_DIR)/obj/%.o,$(SHIM_SRC))
 SHIM_FLAGS = $(FREESTANDING_CPPFLAGS) -I$(top_srcdir)/$(SHIM_DIR) $(FREESTANDING_CFLAGS) \
-	-fpie -mcmodel=small -fvisibility=hidden -fomit-frame-pointer -fno-jump-tables \
+	-include $(top_srcdir)/$(SHIM_DIR)/x86/hidden.h -fpie -mcmodel=small -fomit-frame-pointer -fno-jump-tables \
 	-fno-tree-loop-distribute-patterns
 
 shim_DATA = $(SHIM_DIR)/shim
@@ -24,7 +24,7 @@ $(SHIM_DIR)/obj/%.c.o: $(top_srcdir)/$(SHIM_DIR)/%.c
 
 $(SHIM_DIR)/obj/%.S.o: $(top_srcdir)/$(SHIM_DIR)/%.S
 	@$(MKDIR_P) $(@D)
-	$(AM_V_CC)$(CC) $(SHIM_FLAGS) -MMD -MP -c -o $@ $<
+	$(AM_V_CC)$(CC) $(FREESTANDING_CPPFLAGS) -MMD -MP -c -o $@ $<
 
 $(SHIM_DIR)/shim.lds: $(top_srcdir)/$(SHIM_DIR)/x86/shim.lds.S $(top_srcdir)/$(SHIM_DIR)/x86/layout.h
 	@$(MKDIR_P) $(@D)

@@ -43,7 +43,8 @@ mb2_end:
 boot_entry:
     cld
     cli
-    movl %eax, %ebp
+    movl %eax, %ebp                       /* magic and information, out of the way of CPUID */
+    movl %ebx, %esi
     movl $PHYS(bss_start), %edi           /* a loader may leave it dirty */
     movl $PHYS(image_end), %ecx
     subl %edi, %ecx
@@ -113,7 +114,6 @@ start64_high:
     movl %eax, %gs
     leaq stack_top0(%rip), %rsp
     movl %ebp, %edi
-    movl %ebx, %esi
     xorl %ebp, %ebp
     call x86_start
     ud2

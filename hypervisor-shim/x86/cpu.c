@@ -30,12 +30,12 @@ uint64_t *gdt_page(void)
     return hv_gdt;
 }
 
-static void load_table(const void *base, uint16_t limit, bool interrupts)
+static void load_table(uint64_t base, uint16_t limit, bool interrupts)
 {
     struct {
         uint16_t limit;
         uint64_t base;
-    } __attribute__((packed)) r = {limit, (uint64_t)base};
+    } __attribute__((packed)) r = {limit, base};
 
     if (interrupts)
         asm volatile("lidt %0" : : "m"(r));
@@ -62,7 +62,7 @@ static void idt_init(void)
     gate_set(2, 0, IST_NMI);
     gate_set(8, 0, IST_DF);
     gate_set(18, 0, IST_MC);
-    load_table(idt, sizeof(idt) - 1, true);
+    load_table((uint64_t)idt, sizeof(idt) - 1, true);
 }
 
 static void tss_init(struct percpu *p)
@@ -79,7 +79,7 @@ static void tss_init(struct percpu *p)
     p->tss.iobitmap = sizeof(p->tss);
     d[0] = (limit & 0xffff) | (base & 0xffffff) << 16 | 0x89ul << 40 | (base >> 24 & 0xff) << 56;
     d[1] = base >> 32;
-    load_table((uint8_t *)hv_gdt - HV_GDT_BYTE, GDT_LIMIT, false);
+    load_table((uint64_t)hv_gdt - HV_GDT_BYTE, GDT_LIMIT, false);
     asm volatile("ltr %w0" : : "r"(SEL_TSS));
 }
 

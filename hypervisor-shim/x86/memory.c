@@ -258,3 +258,8 @@ void plat_tlb_flush_page(uint64_t va)
 {
     invlpg(va);
 }
+
+uint64_t plat_maddr(const void *p)
+{
+    return virt_to_phys(p);
+}
