@@ -73,3 +73,15 @@ libpv_libpv_small_a_CCASFLAGS = $(FREESTANDING_CPPFLAGS) -g
 pvlddir = $(libdir)/libpv
 pvld_DATA = libpv/pv.ld
 EXTRA_DIST += libpv/pv.ld
+
+# What build systems of others find us by. Directories are filled in here, where they are known.
+pkgconfig_DATA += libpv/libpv.pc
+cmakeconfig_DATA += libpv/libpv-config.cmake libpv/libpv-config-version.cmake
+CLEANFILES += $(pkgconfig_DATA) $(cmakeconfig_DATA)
+PV_FILL_IN = $(SED) -e 's|@prefix[@]|$(prefix)|' -e 's|@exec_prefix[@]|$(exec_prefix)|' \
+	-e 's|@libdir[@]|$(libdir)|' -e 's|@includedir[@]|$(includedir)|' \
+	-e 's|@PACKAGE_VERSION[@]|$(PACKAGE_VERSION)|' -e 's|@VERSION[@]|$(VERSION)|' \
+	-e 's|@PV_PC_CFLAGS[@]|$(PV_PC_CFLAGS)|'
+
+libpv/libpv.pc libpv/libpv-config.cmake libpv/libpv-config-version.cmake: libpv/%: $(top_srcdir)/libpv/%.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) libpv && $(PV_FILL_IN) $< >$@
