@@ -42,14 +42,6 @@ enum segbase { SEGBASE_FS, SEGBASE_GS_USER, SEGBASE_GS_KERNEL, SEGSEL_GS_USER, S
 
 enum callback { CB_EVENT, CB_FAILSAFE, CB_SYSCALL, CB_NMI, CB_SYSENTER, CB_SYSCALL32, CALLBACKS };
 
-/* A bounce to be made when the vCPU next enters its guest. */
-struct bounce {
-    uint8_t flags;           /* BOUNCE_* */
-    uint8_t vector;
-    uint16_t cs;
-    uint32_t error_code;
-    uint64_t rip;
-};
 enum { BOUNCE_ERROR_CODE = 1, BOUNCE_MASK_EVENTS = 2 };
 
 struct timer {
@@ -120,6 +112,8 @@ struct domain {
     uint8_t shutdown_code;                /* XEN_SHUTDOWN_* */
     uint8_t shutdown_code_set;            /* by SCHEDOP_shutdown_code: it overrides a later code */
     uint8_t privileged;                   /* may use domain-0 calls (no guest does) */
+    uint8_t detached;                     /* ended, and its vCPUs hold nothing any more */
+    uint8_t buried;                       /* ended, and what it owned is given back */
     uint16_t vcpus, max_vcpu;             /* vcpus: allocated; max_vcpu: limit */
     struct vcpu *vcpu[MAX_VCPUS];
     uint64_t pages, max_pages;            /* frames it owns, and may own */
@@ -216,13 +210,16 @@ struct domain *domain_create(uint16_t id, const char *name, uint64_t max_pages, 
 struct vcpu *vcpu_create(struct domain *d, unsigned id);
 /* Start v (state DOWN) as a vcpu_guest_context says: XEN_EINVAL/... with a reason. */
 int vcpu_set_context(struct vcpu *v, const struct xen_vcpu_guest_context *c);
+void vcpu_drop(struct vcpu *v); /* v never runs again: the references of its tables and registrations */
 void domain_unpause(struct domain *d);
 /* The guest's own end (code is XEN_SHUTDOWN_*), or its end by its first reason.
  * Both return; the vCPUs of d do not run again. */
 void domain_shutdown(struct domain *d, unsigned code);
 void domain_crash(struct domain *d);
 #define guest_kill(v, RULE, ...) (refuse((v), RULE, __VA_ARGS__), domain_crash((v)->domain))
-void domain_destroy(struct domain *d);
+/* Give everything of the ended domains back; what the host may want to read stays. When all
+ * guests have ended, this is the machine's end as well (hv_leave() calls it). */
+void domain_bury(void);
 
 /* -- three kinds of wrong (log.c) ---------------------------------------- */
 void hv_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

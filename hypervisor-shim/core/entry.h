@@ -52,11 +52,14 @@ long hc_call(struct vcpu *v, uint64_t nr, const uint64_t arg[6]);
 #undef HYPERCALL4
 
 /* -- trap.c -------------------------------------------------------------- */
-/* Give v's guest exception `vector` by its trap table; no handler: it is killed. */
+/* Give v's guest exception `vector` by its trap table; no handler: it is killed. v is current. */
 void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code);
 void trap_inject_page_fault(struct vcpu *v, uint64_t va, uint32_t error_code);
-/* Enter the guest's kernel at a callback (event, failsafe, syscall ...). */
-bool bounce_to(struct vcpu *v, const struct bounce *b);
+/* The guest executed INT n (regs.rip is behind it) and may: its DPL was checked by trap_int_allowed(). */
+void trap_inject_software(struct vcpu *v, unsigned vector);
+bool trap_int_allowed(const struct vcpu *v, unsigned vector);
+/* Enter the guest's kernel at a callback; without one it is killed. False: it is dead. */
+bool trap_callback(struct vcpu *v, enum callback which);
 
 /* -- emulate.c: privileged instructions. True: done, regs.rip has advanced or an exception was injected. */
 bool emulate_privileged(struct vcpu *v, uint32_t error_code);

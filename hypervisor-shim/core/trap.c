@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trap.c - exceptions and system calls on their way to a guest's kernel; the tables that
+ * say where to.
+ *
+ *   the processor ─► hv_trap, hv_page_fault, hv_syscall ─► emulated here, or
+ *                                                       ─► bounce() to the guest's handler
+ *
+ * What the guest's kernel may do by itself in ring 0 is tried first: privileged instructions
+ * (emulate.c), writes to its page tables (pt_write.c). All else is the guest's own affair. A
+ * guest that has no handler, or whose handler's stack will not do, is killed with the reason.
+ *
+ * x86-64's rule: handlers are entered at XEN_FLAT_KERNEL_CS, whatever selector was registered.
+ */
+#include "bounce.h"
+#include "mm.h"
+#include "trace.h"
+#include <pv/abi/callback.h>
+
+enum {
+    TRAP_DB = 1,
+    TRAP_NMI = 2,
+    TRAP_BP = 3,
+    TRAP_OF = 4,
+    TRAP_UD = 6,
+    TRAP_NM = 7,
+    TRAP_GP = 13,
+    TRAP_PF = 14,
+    TRAPS = 32,
+};
+enum { PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_RESERVED = 8, PF_FETCH = 16 };
+
+/* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP, #VC, #SX push an error code. */
+static const uint32_t HAS_ERROR_CODE = 0x60227d00;
+
+static bool canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
+
+bool bounce_stack_fault(struct vcpu *v, uint64_t sp)
+{
+    guest_kill(v, RULE_BOUNCE_STACK, .va = sp);
+    return false;
+}
+
+static inline unsigned trap_flags(const struct xen_trap_info *t)
+{
+    return t->flags & PV_TI_MASK_EVENTS ? BOUNCE_MASK_EVENTS : 0;
+}
+
+static void unhandled(struct vcpu *v, unsigned vector, uint32_t error_code)
+{
+    guest_kill(v, RULE_TRAP_UNHANDLED, .vector = (uint8_t)vector, .value = error_code,
+               .va = vector == TRAP_PF ? v->fault_va : 0);
+}
+
+void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code)
+{
+    const struct xen_trap_info *t = &v->traps[vector];
+
+    trace(TRACE_TRAP, v, vector, error_code);
+    if (unlikely(!t->address)) {
+        unhandled(v, vector, error_code);
+        return;
+    }
+    if (HAS_ERROR_CODE >> vector & 1)
+        bounce(v, t->address, trap_flags(t) | BOUNCE_ERROR_CODE, error_code);
+    else
+        bounce(v, t->address, trap_flags(t), 0);
+}
+
+void trap_inject_page_fault(struct vcpu *v, uint64_t va, uint32_t error_code)
+{
+    const struct xen_trap_info *t = &v->traps[TRAP_PF];
+
+    v->fault_va = va;
+    v->info->arch.cr2 = va;
+    error_code &= ~(uint32_t)PF_USER; /* of the guest's two modes, which the processor can't see */
+    if (!v->kernel_mode)
+        error_code |= PF_USER;
+    trace(TRACE_TRAP, v, TRAP_PF, va);
+    if (likely(t->address))
+        bounce(v, t->address, trap_flags(t) | BOUNCE_ERROR_CODE, error_code);
+    else
+        unhandled(v, TRAP_PF, error_code);
+}
+
+void trap_inject_software(struct vcpu *v, unsigned vector)
+{
+    const struct xen_trap_info *t = &v->traps[vector];
+
+    if (likely(t->address))
+        bounce(v, t->address, trap_flags(t), 0);
+    else
+        unhandled(v, vector, 0);
+}
+
+/* Level 0: nobody; 1, 2: the kernel; 3: its user programs too. */
+bool trap_int_allowed(const struct vcpu *v, unsigned vector)
+{
+    unsigned dpl = v->traps[vector].flags & PV_TI_DPL_MASK;
+
+    return v->kernel_mode ? dpl >= 1 : dpl == 3;
+}
+
+bool trap_callback(struct vcpu *v, enum callback which)
+{
+    if (unlikely(!v->callback[which].rip)) {
+        guest_kill(v, RULE_CALLBACK_MISSING, .value = which);
+        return false;
+    }
+    return bounce(v, v->callback[which].rip,
+                  v->callback[which].mask_events ? BOUNCE_MASK_EVENTS : 0, 0);
+}
+
+/* -- from the processor ------------------------------------------------------------ */
+
+static inline bool device_not_available(struct vcpu *v)
+{
+    plat_fpu_restore(v);
+    if (!v->ts)
+        return false;
+    v->ts = 0; /* the handler runs with it clear, as CLTS would leave it */
+    return true;
+}
+
+/* A gate that was closed to INT n, or an instruction for ring 0. */
+static void general_protection(struct vcpu *v, uint32_t error_code)
+{
+    unsigned vector = error_code >> 3 & 0xff;
+
+    if (error_code & 2 && trap_int_allowed(v, vector)) {
+        v->regs.rip += 2;
+        trap_inject_software(v, vector);
+    } else if (error_code || !emulate_privileged(v, error_code)) {
+        trap_inject(v, TRAP_GP, error_code);
+    }
+}
+
+struct vcpu *hv_trap(struct vcpu *v, unsigned vector)
+{
+    uint32_t error_code = v->regs.error_code;
+
+    v->hypercall = 0xffff;
+    if (vector == TRAP_GP)
+        general_protection(v, error_code);
+    else if (vector >= TRAPS) {
+        /* An open gate: INT 0x80 and its like. Closed to this guest, it is the #GP of INT n. */
+        if (trap_int_allowed(v, vector) || (vector == 0x80 && v->traps[vector].address)) {
+            trap_inject_software(v, vector);
+        } else {
+            v->regs.rip -= 2;
+            trap_inject(v, TRAP_GP, vector << 3 | 2);
+        }
+    } else if (vector == TRAP_UD && emulate_forced(v)) {
+        /* done */
+    } else if (vector != TRAP_NM || device_not_available(v)) {
+        trap_inject(v, vector, error_code);
+    }
+    return hv_leave(v);
+}
+
+/* A descriptor of the guest's that the processor wanted to read. */
+static bool fault_of_ldt(struct vcpu *v, uint64_t va, uint32_t error_code)
+{
+    int page;
+
+    if (error_code & (PF_USER | PF_RESERVED))
+        return false;
+    page = plat_ldt_page_of(v, va);
+    return page >= 0 && ldt_fault(v, (unsigned)page);
+}
+
+struct vcpu *hv_page_fault(struct vcpu *v, uint64_t va)
+{
+    uint32_t error_code = v->regs.error_code;
+
+    v->hypercall = 0xffff;
+    if (unlikely(!guest_va_ok(va))) {
+        if (!fault_of_ldt(v, va, error_code))
+            trap_inject_page_fault(v, va, error_code);
+        return hv_leave(v);
+    }
+    if ((error_code & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) ==
+            (PF_PRESENT | PF_WRITE) &&
+        v->kernel_mode && v->domain->vm_assist & (1u << XEN_VMASST_TYPE_writable_pagetables) &&
+        emulate_pt_write(v, va))
+        return hv_leave(v);
+    trap_inject_page_fault(v, va, error_code);
+    return hv_leave(v);
+}
+
+/* A system call of the guest's user mode. Without a callback SYSCALL does not exist: #UD. */
+static void user_syscall(struct vcpu *v, enum callback which)
+{
+    v->hypercall = 0xffff;
+    if (unlikely(!v->callback[which].rip)) {
+        v->regs.rip -= 2;
+        trap_inject(v, TRAP_UD, 0);
+        return;
+    }
+    bounce(v, v->callback[which].rip,
+           v->callback[CB_SYSCALL].mask_events ? BOUNCE_MASK_EVENTS : 0, 0);
+    v->regs.rflags &= ~(uint64_t)EFLAGS_DF; /* all that SYSCALL's mask clears, by the ABI */
+}
+
+struct vcpu *hv_user_syscall(struct vcpu *v)
+{
+    user_syscall(v, CB_SYSCALL);
+    return hv_leave(v);
+}
+
+struct vcpu *hv_syscall32(struct vcpu *v)
+{
+    user_syscall(v, CB_SYSCALL32);
+    return hv_leave(v);
+}
+
+struct vcpu *hv_sysenter(struct vcpu *v)
+{
+    v->hypercall = 0xffff;
+    if (v->callback[CB_SYSENTER].rip)
+        trap_callback(v, CB_SYSENTER);
+    else
+        trap_inject(v, TRAP_GP, 0);
+    return hv_leave(v);
+}
+
+struct vcpu *hv_failsafe(struct vcpu *v)
+{
+    v->hypercall = 0xffff;
+    if (v->callback[CB_FAILSAFE].rip)
+        trap_callback(v, CB_FAILSAFE);
+    else
+        guest_kill(v, RULE_RETURN_FAULT, .va = v->regs.rip);
+    return hv_leave(v);
+}
+
+/* -- tables ------------------------------------------------------------------------ */
+
+/* Selectors of ring 0 and 1 become ring 3: what the ABI does, in place of an error. */
+static uint16_t ring3(uint16_t selector) { return selector | 3; }
+
+long hc_set_trap_table(struct vcpu *v, pv_gptr_t table)
+{
+    struct xen_trap_info t;
+
+    if (gptr_null(table)) {
+        __builtin_memset(v->traps, 0, sizeof(v->traps));
+        return 0;
+    }
+    for (unsigned n = 0;; n++) {
+        if (guest_copy_in(&t, table, sizeof(t)))
+            return refuse(v, RULE_GUEST_POINTER, .va = table.va);
+        if (t.address == 0)
+            return 0;
+        if (!canonical(t.address))
+            return refuse(v, RULE_TRAP_ADDRESS, .va = t.address, .vector = t.vector);
+        t.cs = ring3(t.cs);
+        v->traps[t.vector] = t;
+        table = gptr_add(table, sizeof(t));
+        if (n >= 256 && plat_interrupt_pending())
+            return hc_restart(v, 1, table.va);
+    }
+}
+
+static long set_nmi_handler(struct vcpu *v, uint64_t address)
+{
+    v->traps[TRAP_NMI] = (struct xen_trap_info){.vector = TRAP_NMI,
+                                                .flags = address ? PV_TI_MASK_EVENTS : 0,
+                                                .cs = XEN_FLAT_KERNEL_CS,
+                                                .address = address};
+    return 0;
+}
+
+static int callback_of_type(unsigned type)
+{
+    switch (type) {
+    case XEN_CALLBACKTYPE_event:
+        return CB_EVENT;
+    case XEN_CALLBACKTYPE_failsafe:
+        return CB_FAILSAFE;
+    case XEN_CALLBACKTYPE_syscall:
+        return CB_SYSCALL;
+    case XEN_CALLBACKTYPE_nmi:
+        return CB_NMI;
+    case XEN_CALLBACKTYPE_sysenter:
+        return CB_SYSENTER;
+    case XEN_CALLBACKTYPE_syscall32:
+        return CB_SYSCALL32;
+    default:
+        return -1;
+    }
+}
+
+static long register_callback(struct vcpu *v, unsigned type, unsigned flags, uint64_t address)
+{
+    int which = callback_of_type(type);
+
+    if (!canonical(address))
+        return refuse(v, RULE_CALLBACK_ADDRESS, .va = address, .value = type);
+    if (which < 0)
+        return refuse(v, RULE_CALLBACK_TYPE, .value = type);
+    if (which == CB_NMI)
+        return set_nmi_handler(v, address);
+    v->callback[which].rip = address;
+    /* Event delivery always masks events: the kernel could not stop them otherwise. */
+    v->callback[which].mask_events = which == CB_EVENT || flags & XEN_CALLBACKF_mask_events;
+    return 0;
+}
+
+long hc_set_callbacks(struct vcpu *v, uint64_t event, uint64_t failsafe, uint64_t syscall)
+{
+    /* By the ABI this call answers 0 whatever was wrong with an address; the reason tells. */
+    register_callback(v, XEN_CALLBACKTYPE_event, 0, event);
+    register_callback(v, XEN_CALLBACKTYPE_failsafe, 0, failsafe);
+    register_callback(v, XEN_CALLBACKTYPE_syscall, 0, syscall);
+    return 0;
+}
+
+long hc_callback_op(struct vcpu *v, int32_t cmd, pv_gptr_t arg)
+{
+    struct xen_callback_register r;
+    struct xen_callback_unregister u;
+
+    switch (cmd) {
+    case XEN_CALLBACKOP_register:
+        if (guest_copy_in(&r, arg, sizeof(r)))
+            return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return register_callback(v, r.type, r.flags, r.address);
+    case XEN_CALLBACKOP_unregister:
+        if (guest_copy_in(&u, arg, sizeof(u)))
+            return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        if (u.type == XEN_CALLBACKTYPE_nmi)
+            return set_nmi_handler(v, 0);
+        if (callback_of_type(u.type) < 0)
+            return refuse(v, RULE_CALLBACK_TYPE, .value = u.type);
+        return refuse(v, RULE_CALLBACK_KEPT, .value = u.type);
+    default:
+        return refuse(v, RULE_HYPERCALL_SUBOP, .value = (uint32_t)cmd);
+    }
+}
