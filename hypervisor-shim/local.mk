@@ -44,3 +44,24 @@ $(SHIM_DIR)/shim: $(SHIM_OBJ) $(SHIM_DIR)/shim.lds
 	$(AM_V_CCLD)$(CC) $(FREESTANDING_LDFLAGS) -Wl,-T,$(SHIM_DIR)/shim.lds -o $@ $(SHIM_OBJ)
 
 -include $(SHIM_OBJ:.o=.d)
+# -- execution --
+SHIM_CORE_SOURCES += \
+	hypervisor-shim/core/text.c \
+	hypervisor-shim/core/log.c \
+	hypervisor-shim/core/reason.c \
+	hypervisor-shim/core/reason_text.c \
+	hypervisor-shim/core/trace.c \
+	hypervisor-shim/core/hostview.c \
+	hypervisor-shim/core/timer.c \
+	hypervisor-shim/core/time.c \
+	hypervisor-shim/core/event.c \
+	hypervisor-shim/core/sched.c \
+	hypervisor-shim/core/domain.c \
+	hypervisor-shim/core/vcpu.c \
+	hypervisor-shim/core/dispatch.c \
+	hypervisor-shim/core/misc.c \
+	hypervisor-shim/core/trap.c \
+	hypervisor-shim/core/iret.c \
+	hypervisor-shim/core/leave.c \
+	hypervisor-shim/policy/sched_rr.c \
+	hypervisor-shim/backend/console.c
