@@ -16,6 +16,29 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/mmuext.c \
 	hypervisor-shim/core/memory.c \
 	hypervisor-shim/core/descriptor.c
+# -- execution --
+SHIM_CORE_SOURCES += \
+	hypervisor-shim/core/text.c \
+	hypervisor-shim/core/log.c \
+	hypervisor-shim/core/reason.c \
+	hypervisor-shim/core/reason_text.c \
+	hypervisor-shim/core/trace.c \
+	hypervisor-shim/core/hostview.c \
+	hypervisor-shim/core/timer.c \
+	hypervisor-shim/core/time.c \
+	hypervisor-shim/core/event.c \
+	hypervisor-shim/core/sched.c \
+	hypervisor-shim/core/domain.c \
+	hypervisor-shim/core/vcpu.c \
+	hypervisor-shim/core/dispatch.c \
+	hypervisor-shim/core/elf.c \
+	hypervisor-shim/core/build.c \
+	hypervisor-shim/core/misc.c \
+	hypervisor-shim/core/trap.c \
+	hypervisor-shim/core/iret.c \
+	hypervisor-shim/core/leave.c \
+	hypervisor-shim/policy/sched_rr.c \
+	hypervisor-shim/backend/console.c
 
 SHIM_DIR = hypervisor-shim
 SHIM_SRC = $(wildcard $(addprefix $(top_srcdir)/$(SHIM_DIR)/,core/*.c policy/*.c backend/*.c \
@@ -44,24 +67,3 @@ $(SHIM_DIR)/shim: $(SHIM_OBJ) $(SHIM_DIR)/shim.lds
 	$(AM_V_CCLD)$(CC) $(FREESTANDING_LDFLAGS) -Wl,-T,$(SHIM_DIR)/shim.lds -o $@ $(SHIM_OBJ)
 
 -include $(SHIM_OBJ:.o=.d)
-# -- execution --
-SHIM_CORE_SOURCES += \
-	hypervisor-shim/core/text.c \
-	hypervisor-shim/core/log.c \
-	hypervisor-shim/core/reason.c \
-	hypervisor-shim/core/reason_text.c \
-	hypervisor-shim/core/trace.c \
-	hypervisor-shim/core/hostview.c \
-	hypervisor-shim/core/timer.c \
-	hypervisor-shim/core/time.c \
-	hypervisor-shim/core/event.c \
-	hypervisor-shim/core/sched.c \
-	hypervisor-shim/core/domain.c \
-	hypervisor-shim/core/vcpu.c \
-	hypervisor-shim/core/dispatch.c \
-	hypervisor-shim/core/misc.c \
-	hypervisor-shim/core/trap.c \
-	hypervisor-shim/core/iret.c \
-	hypervisor-shim/core/leave.c \
-	hypervisor-shim/policy/sched_rr.c \
-	hypervisor-shim/backend/console.c

@@ -27,6 +27,8 @@ struct vcpu *hv_failsafe(struct vcpu *v);
 
 /* Do what is pending, choose who runs, deliver its events. */
 struct vcpu *hv_leave(struct vcpu *v);
+/* The same with no vCPU to begin with: after the boot. */
+struct vcpu *hv_idle(void);
 
 /* -- dispatch.c -------------------------------------------------------------- */
 /* Make the hypercall again from the beginning with these arguments, after what is

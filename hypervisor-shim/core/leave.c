@@ -86,6 +86,8 @@ struct vcpu *hv_leave(struct vcpu *v)
     return v;
 }
 
+struct vcpu *hv_idle(void) { return leave_slowly(); }
+
 struct vcpu *hv_interrupt(struct vcpu *v)
 {
     (void)v;
