@@ -143,11 +143,13 @@ static bool plan(struct build *b)
     if (!outside)
         b->p2m_pfn = take(b, b->p2m_pages);
     b->info_pfn = take(b, 3);
+    if (b->next > b->pages)
+        return fail(b, RULE_IMAGE_MEMORY, 0, b->next, b->pages);
+    if (!guest_range_ok(i->virt_base, (b->pages << PV_PAGE_SHIFT) + (16ull << ROUND_SHIFT)))
+        return fail(b, RULE_IMAGE_ADDRESS, i->virt_base, 0, i->end);
     plan_mapping(b);
     b->stack_pfn = take(b, 1);
     b->next = (b->map.to - b->map.from) >> PV_PAGE_SHIFT;
-    if (!guest_range_ok(b->map.from, b->map.to - b->map.from) || b->map.to <= b->map.from)
-        return fail(b, RULE_IMAGE_ADDRESS, b->map.from, 0, b->map.to);
     if (i->ramdisk_by_frame)
         b->ramdisk_pfn = take(b, b->ramdisk_pages);
     if (outside && !plan_p2m(b))
