@@ -15,7 +15,10 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/mmu.c \
 	hypervisor-shim/core/mmuext.c \
 	hypervisor-shim/core/memory.c \
-	hypervisor-shim/core/descriptor.c
+	hypervisor-shim/core/descriptor.c \
+	hypervisor-shim/core/grant.c \
+	hypervisor-shim/core/pt_write.c \
+	hypervisor-shim/core/audit.c
 # -- execution --
 SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/text.c \
