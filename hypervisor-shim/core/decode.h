@@ -71,7 +71,7 @@ uint64_t insn_address(const struct insn *i, const struct xen_cpu_user_regs *regs
 /* Carry out i (INSN_ADD .. INSN_STOS) on a destination that holds `old`. *value: what it holds
  * after, cut to i->bytes; registers and arithmetic flags in regs change as the processor's would
  * (also rdi and rcx of one STOS step), rip does not. Returns whether the destination is written at
- * all (not by CMP, TEST, BT). With a register destination it is written, and *value says what. */
+ * all (not by CMP, TEST, BT). With SRC_RM `old` is what r/m holds, and the register is written. */
 bool insn_store(const struct insn *i, struct xen_cpu_user_regs *regs, uint64_t old, uint64_t *value);
 
 /* Register n (0..15: rax rcx rdx rbx rsp rbp rsi rdi r8 ...) of a frame, all 64 bits. */

@@ -17,6 +17,8 @@
  * pending, progress is kept, ask again. */
 long root_take(struct vcpu *v, mfn_t m);
 void root_drop(struct domain *d, mfn_t m);
+/* Frame m becomes the kernel's root of v, which is current, and is loaded: MMUEXT_NEW_BASEPTR, MOV to CR3. */
+long root_switch(struct vcpu *v, uint64_t m);
 /* Pin frame m as an L4 for good, as MMUEXT_PIN_L4_TABLE does; never stops half way. The builder's
  * last act on the initial page tables: their entries are validated like a guest's own. */
 long root_pin(struct vcpu *v, mfn_t m);

@@ -139,6 +139,13 @@ static long new_baseptr(struct pt *c, uint64_t m)
     return 0;
 }
 
+long root_switch(struct vcpu *v, uint64_t m)
+{
+    struct pt c = {.d = v->domain, .v = v};
+
+    return new_baseptr(&c, m);
+}
+
 static long new_user_baseptr(struct pt *c, uint64_t m)
 {
     struct vcpu *v = c->v;

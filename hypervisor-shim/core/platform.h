@@ -92,6 +92,9 @@ void plat_debugreg_load(struct vcpu *v, unsigned reg); /* v->dr[reg], v current 
 void plat_fpu_restore(struct vcpu *v);                 /* make v's FPU state live, TS clear */
 void plat_ts_set(bool ts);                             /* CR0.TS */
 
+/* Is this selector of the current vCPU's a 64-bit code segment? */
+bool plat_code_is_64bit(uint16_t selector);
+
 /* Registers of the processor that guests may see, after the core's policy. */
 void plat_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 bool plat_msr_read(uint32_t msr, uint64_t *value);

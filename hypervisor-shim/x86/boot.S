@@ -84,7 +84,7 @@ boot_entry:
     rdmsr
     orl $0x901, %eax                      /* SCE, LME, NXE */
     wrmsr
-    movl $0x80010033, %eax                /* PG WP NE ET MP PE */
+    movl $0x80050033, %eax                /* PG AM WP NE ET MP PE */
     movl %eax, %cr0
     lgdt PHYS(boot_gdtr)
     ljmpl $SEL_HV_CS, $PHYS(start64)

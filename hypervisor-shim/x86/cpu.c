@@ -136,6 +136,7 @@ void cpu_init(void)
         hv_panic("this processor has no FSGSBASE instructions, which the shim uses");
     write_cr4(CR4_PAE | CR4_DE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE |
               (r[1] & 1u << 7 ? CR4_SMEP : 0));
+    wrmsr(MSR_PAT, 0x050100070406); /* as Xen: guests are told so */
     fpu_init();
     p->cr0 = (read_cr0() | CR0_MP | CR0_NE | CR0_WP | CR0_TS) & ~(uint64_t)CR0_EM;
     write_cr0(p->cr0);

@@ -322,6 +322,14 @@ int plat_ldt_page_of(struct vcpu *v, uint64_t va)
     return page < LDT_PAGES ? (int)page : -1;
 }
 
+bool plat_code_is_64bit(uint16_t selector)
+{
+    uint32_t rights = 0;
+
+    asm volatile("lar %1, %0" : "+r"(rights) : "r"((uint32_t)selector) : "cc");
+    return (rights & 0x209800) == 0x209800; /* long, present, not a system segment, code */
+}
+
 /* -- debug registers ----------------------------------------------------------- */
 
 static void debugregs_load(const struct vcpu *v)
