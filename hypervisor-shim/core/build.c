@@ -253,7 +253,7 @@ static void fill_hypercall_page(const struct build *b)
         return;
     to = page(b, (b->image.hypercall_page - b->image.virt_base) >> PV_PAGE_SHIFT);
     __builtin_memset(to, 0xcc, PV_PAGE_SIZE);
-    for (unsigned n = 0; n < 64; n++) {
+    for (unsigned n = 0; n < PV_PAGE_SIZE / 32; n++) {
         if (n == XEN_HYPERVISOR_iret) {
             __builtin_memcpy(to + 32 * n, iret, sizeof(iret));
         } else {

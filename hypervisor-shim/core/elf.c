@@ -10,7 +10,6 @@
 #include "guest_mem.h"
 #include "text.h"
 #include <pv/abi/elfnote.h>
-#include <pv/abi/features.h>
 
 struct elf_header {
     uint8_t ident[16];
@@ -149,28 +148,29 @@ static bool begins(const struct elf_image *i, uint64_t offset, uint32_t n, const
     return n >= len && __builtin_memcmp(i->file + offset, want, len) == 0;
 }
 
-/* "name|!name|...": a name behind '!' is required. Which we cannot do? */
+/* Kernels say "!writable_page_tables" and mean that they can do without: that is the ABI's way.
+ * What cannot be done without, and is not here, is refused; so is a name that nobody knows. */
+static bool may_be_required(const struct elf_image *i, uint64_t offset, uint32_t n)
+{
+    static const char *const names[] = {"writable_page_tables", "writable_descriptor_tables",
+                                        "pae_pgdir_above_4gb"};
+
+    for (unsigned f = 0; f < PV_ARRAY_SIZE(names); f++)
+        if (n == text_length(names[f]) && begins(i, offset, n, names[f]))
+            return true;
+    return false;
+}
+
+/* "name|!name|...": a name behind '!' is required. Which may not be? */
 static enum rule check_features(struct parser *p, uint64_t offset, uint32_t n)
 {
-    static const struct {
-        const char *name;
-        unsigned feature;
-    } refused[] = {
-        {"writable_page_tables", XENFEAT_writable_page_tables},
-        {"writable_descriptor_tables", XENFEAT_writable_descriptor_tables},
-        {"auto_translated_physmap", XENFEAT_auto_translated_physmap},
-        {"supervisor_mode_kernel", XENFEAT_supervisor_mode_kernel},
-        {"dom0", XENFEAT_dom0},
-    };
+    const uint8_t *s = p->i->file + offset;
 
-    for (uint32_t at = 0; at < n; at++) {
-        bool first = at == 0 || p->i->file[offset + at - 1] == '|';
-
-        if (!first || p->i->file[offset + at] != '!')
-            continue;
-        for (unsigned f = 0; f < PV_ARRAY_SIZE(refused); f++)
-            if (begins(p->i, offset + at + 1, n - at - 1, refused[f].name))
-                return broken(p, RULE_IMAGE_FEATURE, 0, refused[f].feature, 0);
+    for (uint32_t at = 0, end; at < n && s[at]; at = end + 1) {
+        for (end = at; end < n && s[end] && s[end] != '|'; end++)
+            ;
+        if (s[at] == '!' && !may_be_required(p->i, offset + at + 1, end - at - 1))
+            return broken(p, RULE_IMAGE_FEATURE, 0, at, 0);
     }
     return RULE_NONE;
 }
