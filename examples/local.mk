@@ -3,7 +3,9 @@
 # The examples' build: examples/NAME, one guest image each, from one file each.
 
 EXAMPLES = \
-	examples/01-hello
+	examples/01-hello \
+	examples/02-pagetables \
+	examples/03-traps-and-user-mode
 
 noinst_PROGRAMS += $(EXAMPLES)
 
@@ -17,3 +19,17 @@ examples_01_hello_CFLAGS = $(EXAMPLE_CFLAGS)
 examples_01_hello_LDFLAGS = $(EXAMPLE_LDFLAGS)
 examples_01_hello_LDADD = libpv/libpv.a
 examples_01_hello_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+examples_02_pagetables_SOURCES = examples/02-pagetables.c
+examples_02_pagetables_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+examples_02_pagetables_CFLAGS = $(EXAMPLE_CFLAGS)
+examples_02_pagetables_LDFLAGS = $(EXAMPLE_LDFLAGS)
+examples_02_pagetables_LDADD = libpv/libpv.a
+examples_02_pagetables_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+examples_03_traps_and_user_mode_SOURCES = examples/03-traps-and-user-mode.c
+examples_03_traps_and_user_mode_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+examples_03_traps_and_user_mode_CFLAGS = $(EXAMPLE_CFLAGS)
+examples_03_traps_and_user_mode_LDFLAGS = $(EXAMPLE_LDFLAGS)
+examples_03_traps_and_user_mode_LDADD = libpv/libpv.a
+examples_03_traps_and_user_mode_DEPENDENCIES = $(EXAMPLE_DEPS)

@@ -29,8 +29,11 @@ static struct xen_vcpu_info *registered[XEN_LEGACY_MAX_VCPUS];
 
 struct xen_vcpu_info *pv_vcpu_info(void)
 {
-    unsigned cpu = pv_host_cpu();
+    return pv_vcpu_info_of(pv_host_cpu());
+}
 
+struct xen_vcpu_info *pv_vcpu_info_of(unsigned cpu)
+{
     return registered[cpu] ? registered[cpu] : &pv_machine.shared->vcpu_info[cpu];
 }
 

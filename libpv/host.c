@@ -48,6 +48,18 @@ static void pool_init(void)
     pool_ready = true;
 }
 
+pfn_t pv_pool_end(void)
+{
+    if (!pool_ready)
+        pool_init();
+    return fresh_end;
+}
+
+void pv_pool_extend(pfn_t end)
+{
+    fresh_end = end;
+}
+
 WEAK pfn_t pv_host_page_alloc(void)
 {
     bool state = pv_lock();

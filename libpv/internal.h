@@ -39,10 +39,15 @@ void pv_p2m_set(pfn_t frame, mfn_t machine);
 
 /* This vCPU's part of shared_info, or what it registered (pv_vcpu_info_register()). */
 struct xen_vcpu_info *pv_vcpu_info(void);
+struct xen_vcpu_info *pv_vcpu_info_of(unsigned cpu);
 void pv_vcpu_info_set(unsigned cpu, struct xen_vcpu_info *info);
 
 /* Maps a machine frame at a page of a window (host.h) and flushes that page's translation. */
 int pv_window_map(void *va, mfn_t frame, bool writable);
+
+/* The default allocator's reach: the first frame beyond it, and its new end. */
+pfn_t pv_pool_end(void);
+void pv_pool_extend(pfn_t end);
 
 /* Masks this vCPU's events around pv_host_lock(). */
 bool pv_lock(void);

@@ -18,6 +18,13 @@ pvinclude_HEADERS = \
 	include/pv/sched.h \
 	include/pv/start.h \
 	include/pv/trap.h \
+	include/pv/fpu.h \
+	include/pv/grant.h \
+	include/pv/memory.h \
+	include/pv/ring.h \
+	include/pv/space.h \
+	include/pv/time.h \
+	include/pv/vcpu.h \
 	include/pv/types.h
 pvabiincludedir = $(includedir)/pv/abi
 pvabiinclude_HEADERS = \
@@ -49,6 +56,13 @@ LIBPV_C = \
 	libpv/pagetable.c \
 	libpv/sched.c \
 	libpv/start.c \
+	libpv/fpu.c \
+	libpv/grant.c \
+	libpv/memory.c \
+	libpv/ring.c \
+	libpv/space.c \
+	libpv/time.c \
+	libpv/vcpu.c \
 	libpv/trap.c
 
 LIBPV_ASM = \

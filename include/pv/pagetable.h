@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pagetable.h - page tables: create, switch and update.
+ * pagetable.h - page tables, entry by entry, and the translations that the processor keeps.
  *
  * A PV guest's page tables are the ones that the processor walks. They hold machine frames, so the
  * hypervisor must approve each change, and a frame in use as a table is never mapped writable.
@@ -11,9 +11,8 @@
  *
  * so the frame behind a pfn_t may change without the kernel's knowing. Do not keep a pv_pte_t.
  *
- * Two levels of use. Address spaces (struct pv_space) are what most kernels need: a pair of L4
- * tables, one for kernel mode, which maps kernel and user, and one for user mode, which maps the
- * user part only. Below it, single tables and entries.
+ * This header is about single tables and entries; most kernels work with whole address spaces,
+ * which are in space.h.
  *
  * "May be lazy": between pv_lazy_begin() and pv_lazy_end() (batch.h) the call only collects,
  * returns 0, and errors appear at the end. All return 0 or -XEN_E* except as noted. None may be
@@ -79,50 +78,6 @@ static inline unsigned pv_pt_index(uint64_t va, unsigned level)
     return (unsigned)(va >> (PV_PAGE_SHIFT + 9 * (level - 1))) & 511;
 }
 
-/* Address spaces ---------------------------------------------------------------------------- */
-
-struct pv_space {
-    pfn_t kernel; /* L4 for kernel mode */
-    pfn_t user;   /* L4 for user mode */
-};
-
-/*
- * The space of the initial page tables: kernel only, no user table. Its L4 slots that are in use
- * when a space is created are shared by that space for ever ("kernel slots"): make them before
- * (pv_space_map() once in each) if the kernel will want more. All other slots below the
- * hypervisor's are for user mappings.
- */
-struct pv_space *pv_space_kernel(void);
-
-/*
- * Makes a space that shares the kernel slots and maps nothing in the others, and pins it.
- * Two frames from pv_host_page_alloc(). -XEN_ENOMEM; on failure nothing is left.
- */
-int pv_space_create(struct pv_space *s);
-
-/*
- * Unpins the space and frees its tables, all levels; not the pages that are mapped in it. The
- * space must not be loaded on any vCPU: switch first. May not be lazy.
- */
-int pv_space_destroy(struct pv_space *s);
-
-/* Loads the space on this vCPU: both tables, in one multicall. TLB entries of the old one go. */
-int pv_space_switch(const struct pv_space *s);
-
-/*
- * Maps one page. Tables that are missing are made (upper levels at once, the last entry may be
- * lazy). An entry that was there is replaced without a flush: see pv_tlb_flush_page().
- * -XEN_ENOMEM; -XEN_EINVAL: va is the hypervisor's or not canonical, or the frame may not be mapped
- * so (a page table, writable), of which the hypervisor's console knows the reason.
- */
-int pv_space_map(struct pv_space *s, uint64_t va, pfn_t frame, uint64_t rights);
-
-/* Removes a mapping; its tables stay. Absent already is fine. May be lazy. No flush. */
-int pv_space_unmap(struct pv_space *s, uint64_t va);
-
-/* The entry that maps va (absent if a table is missing). Flushes this vCPU's lazy batch. */
-pv_pte_t pv_space_lookup(const struct pv_space *s, uint64_t va);
-
 /* Single tables ----------------------------------------------------------------------------- */
 
 /* Entry `index` of a table. Flushes this vCPU's lazy batch. */
@@ -146,7 +101,7 @@ int pv_pt_set_va(uint64_t va, pv_pte_t e, enum pv_flush flush);
 
 /*
  * Makes the linear mapping of a frame read-only, as a page table's must be, or writable again.
- * May be lazy. Writable: -XEN_EINVAL while the frame is in use as a table.
+ * May be lazy. Writable: -XEN_EBUSY while the frame is in use as a table.
  */
 int pv_pt_protect(pfn_t frame);
 int pv_pt_unprotect(pfn_t frame);

@@ -67,14 +67,18 @@ function pv_fpu_xrstor
         ret
 end pv_fpu_xrstor
 
-/* uint64_t pv_fpu_xgetbv(void): XCR0 */
-function pv_fpu_xgetbv
+/* void pv_fpu_xenable(uint64_t parts): CR4.OSXSAVE and XCR0, both emulated by the hypervisor */
+function pv_fpu_xenable
+        mov     %cr4, %rax
+        or      $0x40000, %rax
+        mov     %rax, %cr4
+        mov     %edi, %eax
+        mov     %rdi, %rdx
+        shr     $32, %rdx
         xor     %ecx, %ecx
-        xgetbv
-        shl     $32, %rdx
-        or      %rdx, %rax
+        xsetbv
         ret
-end pv_fpu_xgetbv
+end pv_fpu_xenable
 
 /* Where a new vCPU begins: function and argument are on its stack. */
 function pv_cpu_begin
