@@ -210,7 +210,8 @@ long hc_multicall(struct vcpu *v, pv_gptr_t list, uint32_t n)
 {
     if (unlikely(v->in_multicall))
         return refuse(v, RULE_MULTICALL_NESTED, .va = list.va);
-    if (unlikely(!guest_range_ok(list.va, (size_t)n * sizeof(v->call))))
+    if (unlikely(!guest_va_ok(list.va) ||
+                 !guest_range_ok(list.va, (size_t)n * sizeof(v->call))))
         return refuse(v, RULE_GUEST_POINTER, .va = list.va);
     v->in_multicall = 1;
     while (n) {

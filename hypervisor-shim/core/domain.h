@@ -168,6 +168,7 @@ struct hv {
     uint64_t tsc_base;                    /* TSC at system time 0: plat_now() is time_of_tsc(plat_tsc()) */
     uint32_t tsc_to_system_mul; int8_t tsc_shift;
     uint8_t noexit;                       /* stay after the last guest's end */
+    uint8_t quiet;                        /* refusals are recorded, and not printed */
     uint16_t guests, ended;               /* built, and ended since */
     uint8_t crashed;                      /* some guest ended badly */
 };

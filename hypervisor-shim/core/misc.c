@@ -260,8 +260,10 @@ long hc_console_io(struct vcpu *v, int32_t cmd, uint32_t count, pv_gptr_t buffer
 {
     char chunk[CONSOLE_CHUNK];
 
+    if (cmd == XEN_CONSOLEIO_read && count > INT32_MAX)
+        return refuse(v, RULE_CONSOLE_COUNT, .value = count, .limit = INT32_MAX);
     if (cmd == XEN_CONSOLEIO_read)
-        return refuse(v, RULE_CONSOLE_PRIVILEGED);
+        return 0; /* input comes by the guest's console ring, and none is kept for this way */
     if (cmd != XEN_CONSOLEIO_write)
         return refuse(v, RULE_HYPERCALL_SUBOP, .value = (uint32_t)cmd);
     for (unsigned done = 0; count; done++) {

@@ -57,7 +57,7 @@ static void print(struct domain *d, const struct reason *r)
 {
     char text[320];
 
-    if (!may_print(&d->reasons, r->time))
+    if ((hv.quiet && r->err) || !may_print(&d->reasons, r->time))
         return;
     if (d->reasons.silent) {
         hv_log("d%u: %u more reasons are in its ring\n", d->id, d->reasons.silent);

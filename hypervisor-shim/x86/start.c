@@ -26,6 +26,7 @@ _Noreturn void x86_start(uint32_t magic, uint32_t info)
     time_init();
     cpuid_init();
     hv.noexit = boot_option("noexit");
+    hv.quiet = boot_option("loglvl=0");
     hv_log("shim: %s, %lu MiB of RAM, TSC %lu.%03lu MHz, %u boot modules\n", boot_info.loader,
            memory_size() >> 20, hv.tsc_khz / 1000, hv.tsc_khz % 1000, boot_info.modules);
     hostview_init(memory_low(), memory_size());
