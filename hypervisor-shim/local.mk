@@ -51,7 +51,7 @@ SHIM_FLAGS = $(FREESTANDING_CPPFLAGS) -I$(top_srcdir)/$(SHIM_DIR) $(FREESTANDING
 	-include $(top_srcdir)/$(SHIM_DIR)/x86/hidden.h -fpie -mcmodel=small -fomit-frame-pointer -fno-jump-tables \
 	-fno-tree-loop-distribute-patterns
 
-shim_DATA = $(SHIM_DIR)/shim
+shim_DATA += $(SHIM_DIR)/shim
 CLEANFILES += $(SHIM_DIR)/shim $(SHIM_DIR)/shim.lds
 CLEAN_DIRS += $(SHIM_DIR)/obj
 

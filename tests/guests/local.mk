@@ -41,5 +41,8 @@ tests_guests_calls_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_guests_calls_LDADD = $(GUEST_RT_LDADD)
 tests_guests_calls_DEPENDENCIES = $(GUEST_RT_DEPS)
 
-# Each judged image, run by tests/run-guest; on the shim too as soon as it boots.
-XEN_TESTS += tests/guests/calls
+# Each judged image, run by tests/run-guest on either hypervisor.
+JUDGED_IMAGES = tests/guests/calls
+GUEST_TESTS += $(JUDGED_IMAGES)
+XEN_TESTS += $(JUDGED_IMAGES)
+GUEST_TESTS += tests/guests/pvctl.sh

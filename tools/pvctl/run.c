@@ -42,7 +42,7 @@ struct run {
     enum ending ending;
     char *kept[KEPT_LINES]; /* the hypervisor's last lines, shown when it went wrong */
     size_t lines, crash_line;
-    char complaint[1024]; /* what QEMU wrote to its stderr */
+    char complaint[4096]; /* what QEMU wrote to its stderr */
     size_t complaint_len;
 };
 
@@ -329,6 +329,25 @@ static int verdict_of_xen(struct run *r)
     }
 }
 
+/* The first line on QEMU's stderr that is more than a warning (a CPU model's missing
+ * features, say), or NULL. */
+static const char *complaint(struct run *r)
+{
+    char *line = r->complaint;
+
+    while (*line) {
+        size_t n = strcspn(line, "\n");
+        char *warning = strstr(line, "warning: ");
+
+        if (!warning || warning > line + n) {
+            line[n] = 0;
+            return line;
+        }
+        line += n + (line[n] != 0);
+    }
+    return NULL;
+}
+
 static int verdict(struct run *r, int status)
 {
     if (r->timed_out) {
@@ -339,9 +358,8 @@ static int verdict(struct run *r, int status)
         say_note("ended by the user.");
         return EXIT_STOPPED;
     }
-    if (r->ending == STILL_RUNNING && r->complaint_len) {
-        r->complaint[strcspn(r->complaint, "\n")] = 0;
-        say_bad("QEMU failed: %s.", r->complaint);
+    if (r->ending == STILL_RUNNING && complaint(r)) {
+        say_bad("QEMU failed: %s.", complaint(r));
         return EXIT_MACHINE;
     }
     if (r->plan->on == ON_XEN)
