@@ -71,3 +71,23 @@ $(SHIM_DIR)/shim: $(SHIM_OBJ) $(SHIM_DIR)/shim.lds
 	$(AM_V_CCLD)$(CC) $(FREESTANDING_LDFLAGS) -Wl,-T,$(SHIM_DIR)/shim.lds -o $@ $(SHIM_OBJ)
 
 -include $(SHIM_OBJ:.o=.d)
+
+# -- the ISO: GRUB for BIOS and UEFI, the shim, example guests ----------------------------------
+ISO = $(SHIM_DIR)/shim.iso
+ISO_TREE = $(SHIM_DIR)/iso
+CLEANFILES += $(ISO)
+CLEAN_DIRS += $(ISO_TREE)
+EXTRA_DIST += hypervisor-shim/x86/grub.cfg.sh
+
+iso: $(ISO)
+.PHONY: iso
+
+$(ISO): $(SHIM_DIR)/shim $(EXAMPLES) $(top_srcdir)/$(SHIM_DIR)/x86/grub.cfg.sh
+	$(AM_V_at)test '$(GRUB_MKRESCUE)' != no || { echo "grub-mkrescue is missing: install grub-pc-bin, grub-efi-amd64-bin, grub-common, xorriso and mtools."; exit 1; }
+	$(AM_V_at)rm -rf $(ISO_TREE) && $(MKDIR_P) $(ISO_TREE)/boot/grub $(ISO_TREE)/boot/guests
+	$(AM_V_at)cp $(EXAMPLES) $(ISO_TREE)/boot/guests/
+	$(AM_V_at)$(STRIP_TOOL) -o $(ISO_TREE)/boot/shim --strip-debug $(SHIM_DIR)/shim
+	$(AM_V_at)sh $(top_srcdir)/$(SHIM_DIR)/x86/grub.cfg.sh $(EXAMPLES) >$(ISO_TREE)/boot/grub/grub.cfg
+	$(AM_V_GEN)$(GRUB_MKRESCUE) -o $@ $(ISO_TREE) >$(SHIM_DIR)/iso.log 2>&1 || { cat $(SHIM_DIR)/iso.log; exit 1; }
+GUEST_TEST_DEPS += $(ISO)
+GUEST_TESTS += tests/guests/iso.sh

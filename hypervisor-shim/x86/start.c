@@ -35,6 +35,7 @@ _Noreturn void x86_start(uint32_t magic, uint32_t info)
     n = boot_guests(guest, MAX_GUESTS);
     v = hv_start(guest, n);
     memory_release_modules();
+    hostview.first_guest_tsc = rdtsc();
     asm volatile("jmp hv_exit" : : "a"(v));
     __builtin_unreachable();
 }
