@@ -19,6 +19,11 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/grant.c \
 	hypervisor-shim/core/pt_write.c \
 	hypervisor-shim/core/audit.c
+# -- instructions --
+SHIM_CORE_SOURCES += \
+	hypervisor-shim/core/decode.c \
+	hypervisor-shim/core/emulate.c \
+	hypervisor-shim/core/emulate_msr.c
 # -- execution --
 SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/text.c \

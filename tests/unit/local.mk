@@ -4,3 +4,4 @@
 
 include tests/unit/abi/local.mk
 include tests/unit/tools/local.mk
+include tests/unit/core/mm.mk

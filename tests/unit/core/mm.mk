@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: MIT
+#
+# Unit tests of the memory side of core/, on the hosted machine.
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/core/mm
+HOST_TESTS += tests/unit/core/mm
+tests_unit_core_mm_SOURCES = tests/unit/core/mm_fixture.h tests/unit/core/mmu_test.c
+tests_unit_core_mm_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_core_mm_CFLAGS = $(TEST_CFLAGS) -Wno-unused-function
+tests_unit_core_mm_LDFLAGS = $(TEST_LDFLAGS)
+tests_unit_core_mm_LDADD = tests/support/libhosted.a $(TEST_LIBS)
+endif
