@@ -121,6 +121,35 @@ long sys_mknodat(int dirfd, const char __user *path, mode_t mode, u64 dev)
     return err;
 }
 
+struct dentry *path_mknod(const char *path, mode_t mode, dev_t dev)
+{
+    struct name_end *e = kmalloc(sizeof(*e), GFP_KERNEL);
+    struct dentry *d = NULL;
+    struct inode *dir;
+    int err = e ? path_parent(NULL, path, e) : -ENOMEM;
+
+    if (err) {
+        kfree(e);
+        return ERR_PTR(err);
+    }
+    dir = e->parent->inode;
+    mutex_lock(&dir->lock);
+    d = e->len ? lookup_one(e->parent, e->name, e->len) : ERR_PTR(-EEXIST);
+    if (!IS_ERR(d)) {
+        err = may_create(e, d, false);
+        if (!err)
+            err = dir->ops->mknod ? dir->ops->mknod(dir, d, mode, dev) : -EPERM;
+        if (err) {
+            dentry_put(d);
+            d = ERR_PTR(err);
+        }
+    }
+    mutex_unlock(&dir->lock);
+    dentry_put(e->parent);
+    kfree(e);
+    return d;
+}
+
 long sys_mknod(const char __user *path, mode_t mode, u64 dev)
 {
     return sys_mknodat(AT_FDCWD, path, mode, dev);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * virtio_blk.c - disks: /dev/vda, vdb ...
+ *
+ * A bio is one request: header, the bio's pieces, status byte. What the queue has no room for waits
+ * in a list; the handler sends more when requests complete.
+ */
+#include "block.h"
+#include "devnum.h"
+#include "errno.h"
+#include "initcall.h"
+#include "printk.h"
+#include "slab.h"
+#include "string.h"
+#include "virtio.h"
+
+#define F_RO    (1UL << 5)
+#define F_FLUSH (1UL << 9)
+
+#define T_IN    0
+#define T_OUT   1
+#define T_FLUSH 4
+
+#define QUEUE_SIZE 128
+#define MAX_SG     (BIO_INLINE_VECS + 64)
+
+struct request {
+    u32 type, reserved;
+    u64 sector;
+    u8 status;
+    bool flush_after; /* fua: the write is followed by a flush */
+    struct bio *bio;
+};
+
+struct disk {
+    struct block_device bd;
+    struct virtio_dev dev;
+    struct virtq q;
+    struct list waiting; /* bios that had no room */
+};
+
+static struct kmem_cache *requests;
+static unsigned disk_count;
+
+static int send(struct disk *k, struct bio *b)
+{
+    struct virtq_sg sg[MAX_SG + 2];
+    struct request *r;
+    unsigned n = 0;
+    int err;
+
+    if (b->cnt > MAX_SG)
+        return -EINVAL;
+    r = kmem_cache_alloc(requests, GFP_ATOMIC);
+    if (!r)
+        return -ENOSPC;
+    *r = (struct request){.type = b->op == BIO_READ ? T_IN : b->op == BIO_WRITE ? T_OUT : T_FLUSH,
+                          .sector = b->op == BIO_FLUSH ? 0 : b->sector,
+                          .status = 0xff,
+                          .flush_after = b->op == BIO_WRITE && b->fua && k->bd.write_cache,
+                          .bio = b};
+    sg[n++] = (struct virtq_sg){virt_phys(r), 16};
+    for (u32 v = 0; v < b->cnt; v++)
+        sg[n++] = (struct virtq_sg){page_phys(b->vecs[v].page) + b->vecs[v].offset, b->vecs[v].len};
+    sg[n++] = (struct virtq_sg){virt_phys(&r->status), 1};
+    err = virtq_add(&k->q, sg, b->op == BIO_READ ? 1 : n - 1, b->op == BIO_READ ? n - 1 : 1, r);
+    if (err)
+        kmem_cache_free(requests, r);
+    return err;
+}
+
+static void send_waiting(struct disk *k)
+{
+    while (!list_empty(&k->waiting)) {
+        struct bio *b = list_first(&k->waiting, struct bio, link);
+
+        if (send(k, b))
+            break;
+        list_del(&b->link);
+    }
+    virtq_kick(&k->q);
+}
+
+static void submit(struct block_device *bd, struct bio *b)
+{
+    struct disk *k = bd->driver;
+    u64 f = irq_save();
+
+    list_add_tail(&k->waiting, &b->link);
+    send_waiting(k);
+    irq_restore(f);
+}
+
+static void finished(struct disk *k, struct request *r)
+{
+    struct bio *b = r->bio;
+    int err = r->status == 0 ? 0 : r->status == 2 ? -EOPNOTSUPP : -EIO;
+    bool flush = r->flush_after && !err;
+
+    kmem_cache_free(requests, r);
+    if (flush) { /* goes around once more, as a flush */
+        b->op = BIO_FLUSH;
+        b->cnt = 0;
+        list_add(&k->waiting, &b->link);
+        return;
+    }
+    if (err)
+        printk("%s: error of the disk at sector %llu\n", k->bd.name, (unsigned long long)b->sector);
+    bio_done(b, err);
+}
+
+static void interrupt(void *arg)
+{
+    struct disk *k = arg;
+    struct request *r;
+    u32 len;
+
+    while ((r = virtq_get(&k->q, &len)))
+        finished(k, r);
+    send_waiting(k);
+}
+
+static const struct block_ops ops = {.submit = submit};
+
+static bool match(const struct pci_dev *d)
+{
+    return virtio_match(d, VIRTIO_BLK_ID);
+}
+
+static int probe(struct pci_dev *d)
+{
+    struct disk *k = kzalloc(sizeof(*k), GFP_KERNEL);
+    int err;
+
+    if (!k)
+        return -ENOMEM;
+    list_init(&k->waiting);
+    err = virtio_start(&k->dev, d, F_RO | F_FLUSH);
+    if (!err)
+        err = virtq_init(&k->q, &k->dev, 0, QUEUE_SIZE, interrupt, k);
+    if (err) {
+        kfree(k);
+        return err;
+    }
+    virtio_ready(&k->dev);
+    virtio_config(&k->dev, 0, &k->bd.sectors, 8);
+    snprintf(k->bd.name, sizeof(k->bd.name), "vd%c", 'a' + disk_count);
+    k->bd.dev = MKDEV(MAJOR_VBLK, disk_count * 16);
+    k->bd.read_only = k->dev.features & F_RO;
+    k->bd.write_cache = k->dev.features & F_FLUSH;
+    k->bd.ops = &ops;
+    k->bd.driver = k;
+    disk_count++;
+    return block_register(&k->bd);
+}
+
+static struct pci_driver driver = {.name = "virtio-blk", .match = match, .probe = probe};
+
+static int virtio_blk_init(void)
+{
+    requests = kmem_cache_create("virtio_blk", sizeof(struct request), 0);
+    return pci_driver_register(&driver);
+}
+device_initcall(virtio_blk_init);
