@@ -33,6 +33,11 @@ xargs grep -EnoH "(^|[^A-Za-z0-9_./\$){}-])($rooms)/[A-Za-z0-9_./-]*\.($ends)([^
     done >"$out"
 say 'every path that is mentioned exists'
 
+grep -Eo 'pv_[a-z0-9_]+\(\)' README.md HACKING.md docs/*.md | sort -u | while IFS=: read -r md call; do
+    grep -rqw "${call%()}" include/pv || echo "$md: $call"
+done >"$out"
+say 'every call of libpv that a document names exists'
+
 for md in README.md HACKING.md docs/*.md; do
     grep -Eo '\]\([^)#: ]+\)' "$md" | sed 's/^](//; s/)$//' | while read -r link; do
         [ -e "$(dirname "$md")/$link" ] || echo "$md: $link"
