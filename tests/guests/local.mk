@@ -19,8 +19,9 @@ tests_guests_librt_a_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
 tests_guests_librt_a_CFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_librt_a_CCASFLAGS = $(GUEST_RT_CFLAGS)
 
-# One line for each image: its name, its sources.
-TEST_IMAGES = tests/guests/smoke tests/guests/calls
+# The images, and for each its sources.
+TEST_IMAGES = tests/guests/smoke tests/guests/calls tests/guests/mmu
+JUDGED_IMAGES = tests/guests/calls tests/guests/mmu
 EXTRA_PROGRAMS += $(TEST_IMAGES)
 GUEST_TEST_DEPS += $(TEST_IMAGES)
 GUEST_T_SOURCES = tests/guests/t.c tests/guests/t.h
@@ -41,8 +42,16 @@ tests_guests_calls_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_guests_calls_LDADD = $(GUEST_RT_LDADD)
 tests_guests_calls_DEPENDENCIES = $(GUEST_RT_DEPS)
 
+tests_guests_mmu_SOURCES = tests/guests/mmu.c tests/guests/mmu.h tests/guests/mmu_ext.c \
+	tests/guests/mmu_types.c $(GUEST_T_SOURCES)
+tests_guests_mmu_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
+tests_guests_mmu_CFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_mmu_CCASFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_mmu_LDFLAGS = $(GUEST_RT_LDFLAGS)
+tests_guests_mmu_LDADD = $(GUEST_RT_LDADD)
+tests_guests_mmu_DEPENDENCIES = $(GUEST_RT_DEPS)
+
 # Each judged image, run by tests/run-guest on either hypervisor.
-JUDGED_IMAGES = tests/guests/calls
 GUEST_TESTS += $(JUDGED_IMAGES)
 XEN_TESTS += $(JUDGED_IMAGES)
 GUEST_TESTS += tests/guests/pvctl.sh
