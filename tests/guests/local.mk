@@ -54,4 +54,4 @@ tests_guests_mmu_DEPENDENCIES = $(GUEST_RT_DEPS)
 # Each judged image, run by tests/run-guest on either hypervisor.
 GUEST_TESTS += $(JUDGED_IMAGES)
 XEN_TESTS += $(JUDGED_IMAGES)
-GUEST_TESTS += tests/guests/pvctl.sh
+GUEST_TESTS += tests/guests/pvctl.sh tests/guests/examples.sh
