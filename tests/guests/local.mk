@@ -20,8 +20,8 @@ tests_guests_librt_a_CFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_librt_a_CCASFLAGS = $(GUEST_RT_CFLAGS)
 
 # The images, and for each its sources.
-TEST_IMAGES = tests/guests/smoke tests/guests/calls tests/guests/mmu
-JUDGED_IMAGES = tests/guests/calls tests/guests/mmu
+TEST_IMAGES = tests/guests/smoke tests/guests/calls tests/guests/mmu tests/guests/traps
+JUDGED_IMAGES = tests/guests/calls tests/guests/mmu tests/guests/traps
 EXTRA_PROGRAMS += $(TEST_IMAGES)
 GUEST_TEST_DEPS += $(TEST_IMAGES)
 GUEST_T_SOURCES = tests/guests/t.c tests/guests/t.h
@@ -50,6 +50,15 @@ tests_guests_mmu_CCASFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_mmu_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_guests_mmu_LDADD = $(GUEST_RT_LDADD)
 tests_guests_mmu_DEPENDENCIES = $(GUEST_RT_DEPS)
+
+tests_guests_traps_SOURCES = tests/guests/traps.c tests/guests/traps.h tests/guests/traps_emul.c \
+	tests/guests/traps_user.c tests/guests/traps_fpu.c tests/guests/traps_asm.S $(GUEST_T_SOURCES)
+tests_guests_traps_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
+tests_guests_traps_CFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_traps_CCASFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_traps_LDFLAGS = $(GUEST_RT_LDFLAGS)
+tests_guests_traps_LDADD = $(GUEST_RT_LDADD)
+tests_guests_traps_DEPENDENCIES = $(GUEST_RT_DEPS)
 
 # Each judged image, run by tests/run-guest on either hypervisor.
 GUEST_TESTS += $(JUDGED_IMAGES)
