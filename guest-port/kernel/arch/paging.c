@@ -22,6 +22,7 @@
 #define P_LARGE    0x080UL
 #define P_NX       (1UL << 63)
 #define P_FRAME    0x000ffffffffff000UL
+#define P_NOACCESS 0x100UL /* not present, but a frame all the same */
 #define SWAP_SHIFT 12
 
 #define LEVEL_SHIFT(l) (12 + 9 * (l)) /* level 0: leaf tables */
@@ -50,10 +51,13 @@ static u64 rights_bits(unsigned rights)
 
 pte_t pte_make(u64 frame, unsigned rights)
 {
+    if (rights & PTE_NOACCESS)
+        return (pte_t){(~frame << PAGE_SHIFT & P_FRAME) | P_NOACCESS};
     return (pte_t){frame << PAGE_SHIFT | rights_bits(rights)};
 }
 
-/* Slots are stored inverted, so that a non-present entry never names low memory (L1TF). */
+/* Numbers in entries that are not present are stored inverted, so that they never look like an
+ * address in low memory (L1TF). */
 pte_t pte_make_swap(u64 slot)
 {
     return (pte_t){(~slot << SWAP_SHIFT & P_FRAME) | P_PWT};
@@ -61,7 +65,7 @@ pte_t pte_make_swap(u64 slot)
 
 u64 pte_frame(pte_t e)
 {
-    return (e.bits & P_FRAME) >> PAGE_SHIFT;
+    return ((e.bits & P_PRESENT ? e.bits : ~e.bits) & P_FRAME) >> PAGE_SHIFT;
 }
 
 u64 pte_swap_slot(pte_t e)
@@ -71,7 +75,7 @@ u64 pte_swap_slot(pte_t e)
 
 bool pte_present(pte_t e)
 {
-    return e.bits & P_PRESENT;
+    return e.bits & (P_PRESENT | P_NOACCESS);
 }
 
 bool pte_none(pte_t e)
@@ -81,7 +85,7 @@ bool pte_none(pte_t e)
 
 bool pte_is_swap(pte_t e)
 {
-    return e.bits && !(e.bits & P_PRESENT);
+    return e.bits && !(e.bits & (P_PRESENT | P_NOACCESS));
 }
 
 bool pte_writable(pte_t e)
@@ -101,7 +105,10 @@ bool pte_accessed(pte_t e)
 
 pte_t pte_set_rights(pte_t e, unsigned rights)
 {
-    return (pte_t){(e.bits & (P_FRAME | P_ACCESSED | P_DIRTY)) | rights_bits(rights)};
+    pte_t n = pte_make(pte_frame(e), rights);
+
+    n.bits |= e.bits & (P_ACCESSED | P_DIRTY);
+    return n;
 }
 
 pte_t pte_clear_accessed(pte_t e)

@@ -68,15 +68,18 @@ static __noreturn void fault_panic(struct trapframe *tf, unsigned vec, u64 addr)
 static void page_fault(struct trapframe *tf, u64 addr)
 {
     unsigned how = 0;
+    u64 error = tf->orig_rax;
     int r = -EFAULT;
 
-    if (tf->orig_rax & PF_WRITE)
+    if (error & PF_WRITE)
         how |= FAULT_WRITE;
-    if (tf->orig_rax & PF_FETCH)
+    if (error & PF_FETCH)
         how |= FAULT_EXEC;
-    if (addr < USER_END && current && current->mm && !(tf->orig_rax & PF_RSVD) &&
-        (frame_is_user(tf) || !(how & FAULT_EXEC)) && (tf->rflags & 0x200))
+    if (addr < USER_END && current && current->mm && !(error & PF_RSVD) &&
+        (frame_is_user(tf) || !(how & FAULT_EXEC || current->no_fault)) && (tf->rflags & 0x200))
         r = mm_fault(current->mm, addr, how);
+    if (frame_is_user(tf))
+        tf->orig_rax = -1;
     if (!r)
         return;
     if (!frame_is_user(tf)) {
@@ -89,7 +92,7 @@ static void page_fault(struct trapframe *tf, u64 addr)
     else if (r == -ENOMEM)
         oom_kill();
     else
-        signal_fault(SIGSEGV, tf->orig_rax & PF_PRESENT ? 2 : 1, addr);
+        signal_fault(SIGSEGV, error & PF_PRESENT ? 2 : 1, addr);
 }
 
 void fault_handler(struct trapframe *tf, unsigned vec)
@@ -119,6 +122,7 @@ void fault_handler(struct trapframe *tf, unsigned vec)
             return;
         fault_panic(tf, vec, addr);
     }
+    tf->orig_rax = -1;
     if (vec < 32 && fault_signals[vec].sig)
         signal_fault(fault_signals[vec].sig, fault_signals[vec].code, addr);
     else
@@ -130,6 +134,7 @@ void irq_dispatch(struct trapframe *tf)
     unsigned vec = tf->orig_rax;
     struct irq_slot *s = &slots[vec];
 
+    tf->orig_rax = -1; /* no system call to restart */
     irq_counts[vec]++;
     interrupted_user = frame_is_user(tf);
     if (vec == VEC_SPURIOUS)

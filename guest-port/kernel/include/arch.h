@@ -104,11 +104,12 @@ typedef struct {
 #define PT_ENTRIES 512
 
 /* Rights of an entry, independent of the encoding. */
-#define PTE_READ    0u
-#define PTE_WRITE   1u
-#define PTE_EXEC    2u
-#define PTE_USER    4u
-#define PTE_NOCACHE 8u
+#define PTE_READ     0u
+#define PTE_WRITE    1u
+#define PTE_EXEC     2u
+#define PTE_USER     4u
+#define PTE_NOCACHE  8u
+#define PTE_NOACCESS 16u /* remembers the frame; every access faults (PROT_NONE) */
 
 pte_t pte_make(u64 frame, unsigned rights); /* a present leaf entry, not accessed, not dirty */
 pte_t pte_make_swap(u64 slot);              /* not present, remembers a swap slot */

@@ -23,9 +23,9 @@ struct vma;
 #define VM_SHARED    8u
 #define VM_GROWSDOWN 0x10u
 #define VM_LOCKED    0x20u
-#define VM_IO        0x40u /* device memory: never copied, swapped, counted */
-#define VM_MAYWRITE  0x80u /* mprotect may add VM_WRITE */
-#define VM_HUGE_OK   0x100u
+#define VM_IO        0x40u  /* device memory: never copied, swapped, counted */
+#define VM_MAYWRITE  0x80u  /* mprotect may add VM_WRITE */
+#define VM_ANON      0x100u /* may hold anonymous pages (private, has been written) */
 
 struct vma_ops {
     /* The page that backs `index` (in pages from the object's start): referenced and uptodate, or

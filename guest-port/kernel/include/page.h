@@ -47,6 +47,16 @@ struct page {
     void *priv;           /* for the file system */
 };
 
+/* Completion of I/O sets flags in interrupt handlers, so changing them is one instruction. */
+static inline void page_flag_set(struct page *p, u32 bits)
+{
+    __atomic_or_fetch(&p->flags, bits, __ATOMIC_RELAXED);
+}
+static inline void page_flag_clear(struct page *p, u32 bits)
+{
+    __atomic_and_fetch(&p->flags, ~bits, __ATOMIC_RELAXED);
+}
+
 extern struct page *page_array;
 extern u64 page_count; /* frames covered by page_array */
 

@@ -42,7 +42,8 @@ struct mapping {
     u64 nr_pages;
     struct list vmas; /* shared or private file mappings of it, for truncate */
     u32 nr_dirty;
-    int error; /* a lost asynchronous write, reported once by fsync */
+    struct list dirty_link; /* all mappings with dirty pages */
+    int error;              /* a lost asynchronous write, reported once by fsync */
 };
 void mapping_init(struct mapping *m, struct inode *host, const struct mapping_ops *ops);
 
@@ -74,6 +75,9 @@ void mapping_truncate(struct mapping *m, u64 size);
 int mapping_sync(struct mapping *m, bool wait);
 /* Drops clean unmapped pages (inode eviction). */
 void mapping_drop(struct mapping *m);
+
+/* sync(2)'s part: every file's dirty pages. */
+void page_cache_sync(bool wait);
 
 /* Generic file_operations for files with a mapping. */
 struct vma;

@@ -62,6 +62,7 @@ struct thread {
     u64 utime, stime, start_time;
     u64 nvcsw, nivcsw;
     bool on_queue;
+    bool no_fault;  /* copies from user memory must not sleep: fail instead */
     bool timed_out; /* wait_commit's deadline passed */
     struct timer sleep_timer;
     /* signals */
@@ -110,6 +111,8 @@ struct proc {
     u64 maj_flt, min_flt, cmin_flt, cmaj_flt;
     u64 start_time;
     int oom_adj;
+    uid_t uid;     /* of a zombie */
+    char comm[16]; /* of a zombie */
 };
 
 extern struct thread *current;
@@ -130,6 +133,7 @@ struct thread *thread_find(pid_t tid);
 bool pgrp_exists(pid_t pgid, pid_t sid);
 bool pgrp_is_orphaned(pid_t pgid);
 u32 proc_count(void);
+u32 proc_count_user(uid_t uid);
 u64 load_avg(int i); /* fixed point, 11 bits */
 
 __noreturn void thread_exit(int code); /* exit(2) of a thread */

@@ -27,6 +27,8 @@ u64 clock_real_ns(void); /* since 1970 */
 void clock_set_real(u64 ns);
 static inline u64 timespec_ns(struct timespec t)
 {
+    if (t.tv_sec > 4000000000L) /* as good as never, and no overflow */
+        return 4000000000UL * NSEC_PER_SEC;
     return (u64)t.tv_sec * NSEC_PER_SEC + (u64)t.tv_nsec;
 }
 static inline struct timespec ns_timespec(u64 ns)

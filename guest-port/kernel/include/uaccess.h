@@ -72,6 +72,8 @@ static inline void uio_init(struct uio *u, struct iovec *iov, void *base, size_t
 size_t uio_write(struct uio *u, const void *src, size_t n); /* kernel -> destination of a read */
 size_t uio_read(struct uio *u, void *dst, size_t n);        /* source of a write -> kernel */
 size_t uio_zero(struct uio *u, size_t n);
+/* Takes back the last n bytes. */
+void uio_rewind(struct uio *u, size_t n);
 /* Touch up to n bytes of the current element so that a following copy rarely faults. */
 int uio_fault_in(struct uio *u, size_t n, bool for_write);
 

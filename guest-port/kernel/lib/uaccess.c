@@ -131,3 +131,16 @@ int uio_fault_in(struct uio *u, size_t n, bool for_write)
         p = MIN((u8 *)ALIGN_UP((u64)p + 1, PAGE_SIZE), end - 1);
     }
 }
+
+void uio_rewind(struct uio *u, size_t n)
+{
+    while (n > u->off) {
+        n -= u->off;
+        u->left += u->off;
+        u->iov--;
+        u->cnt++;
+        u->off = u->iov->len;
+    }
+    u->off -= n;
+    u->left += n;
+}

@@ -27,10 +27,19 @@ void swap_dup(u64 slot);
 void swap_free(u64 slot);
 struct page *swap_in(u64 slot);      /* referenced page or ERR_PTR */
 bool swap_only_user(struct page *p); /* nobody but its one entry (and the cache) has it */
-void swap_forget(struct page *p);    /* leaves the swap cache */
+bool swap_only_cache(struct page *p);
+void reclaim_swap_cache(void);
+void wait_page_unlocked(struct page *p);
+void swap_forget(struct page *p); /* leaves the swap cache */
+void swap_init(void);
+bool swap_available(void);
 void swap_stats(u64 *total, u64 *left);
 
 /* pagecache.c */
-int page_cache_add(struct page *p, struct mapping *m, u64 index);
+void page_cache_add(struct page *p, struct mapping *m, u64 index);
+void page_cache_readahead(struct mapping *m, u64 index, u64 count);
+void page_cache_init(void);
+void dirty_balance(struct mapping *m);
+void flusher_wake(void);
 
 #endif

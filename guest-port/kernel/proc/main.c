@@ -88,6 +88,7 @@ void start_kernel(u64 info_phys, u32 magic)
     slab_init();
     paging_init();
     mem_init_high();
+    page_cache_init();
     arch_init();
     fpu_init();
     time_init();

@@ -36,10 +36,14 @@ void sighand_put(struct sighand *s);
 void sigqueue_init(struct sigqueue *q);
 void sigqueue_flush(struct sigqueue *q);
 void signal_deliver(struct trapframe *tf);
+void signal_set_mask(sigset_t mask);
+int signal_take(sigset_t set, struct siginfo *info);
+void signal_forget(struct proc *p, int sig);
 void signal_exec_reset(struct proc *p);
 void proc_notify_parent(struct proc *p, int why); /* CLD_... */
 
 /* futex.c */
+void thread_release_mm(struct thread *t);
 void futex_thread_exit(struct thread *t);
 
 #endif

@@ -197,6 +197,16 @@ u32 proc_count(void)
     return nr_procs;
 }
 
+u32 proc_count_user(uid_t uid)
+{
+    struct proc *p;
+    u32 n = 0;
+
+    list_for_each(p, &all_procs,
+                  all_link) if (!p->zombie && p->leader && p->leader->cred.uid == uid) n++;
+    return n;
+}
+
 struct thread *kthread_start(const char *name, void (*fn)(void *), void *arg)
 {
     struct thread *t = thread_alloc(&kernel_proc, name);
