@@ -449,34 +449,3 @@ long sys_rename(const char __user *oldpath, const char __user *path)
 {
     return sys_renameat2(AT_FDCWD, oldpath, AT_FDCWD, path, 0);
 }
-
-struct dentry *path_mknod(const char *path, mode_t mode, dev_t dev)
-{
-    struct name_end *e = kmalloc(sizeof(*e), GFP_KERNEL);
-    struct dentry *d;
-    int err;
-
-    if (!e)
-        return ERR_PTR(-ENOMEM);
-    err = path_parent(NULL, path, e);
-    if (err) {
-        kfree(e);
-        return ERR_PTR(err);
-    }
-    struct inode *dir = e->parent->inode;
-    mutex_lock(&dir->lock);
-    d = e->len ? lookup_one(e->parent, e->name, e->len) : ERR_PTR(-EEXIST);
-    if (!IS_ERR(d)) {
-        err = may_create(e, d, false);
-        if (!err)
-            err = dir->ops->mknod ? dir->ops->mknod(dir, d, mode, dev) : -EPERM;
-        if (err) {
-            dentry_put(d);
-            d = ERR_PTR(err);
-        }
-    }
-    mutex_unlock(&dir->lock);
-    dentry_put(e->parent);
-    kfree(e);
-    return d;
-}

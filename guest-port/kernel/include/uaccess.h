@@ -34,7 +34,7 @@ ssize_t strncpy_from_user(char *dst, const char __user *src, size_t size);
 #define get_user(x, p)                                 \
     ({                                                 \
         __typeof__(*(p)) _v;                           \
-        int _e = copy_from_user(&_v, (p), sizeof(_v)); \
+        int _e = copy_from_user((void *)&_v, (p), sizeof(_v)); \
         if (!_e)                                       \
             (x) = _v;                                  \
         _e;                                            \

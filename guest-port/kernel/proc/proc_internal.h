@@ -24,7 +24,6 @@ void thread_link(struct thread *t);
 void thread_unlink(struct thread *t);
 
 /* timer.c, itimer.c */
-void timers_run(void);
 void time_init(void);
 void itimer_init(struct proc *p);
 void itimer_charge(struct thread *t, u64 ns, bool user);

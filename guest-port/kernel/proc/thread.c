@@ -220,7 +220,7 @@ struct thread *kthread_start(const char *name, void (*fn)(void *), void *arg)
     return t;
 }
 
-/* The current kernel thread becomes process 1. */
+/* The current kernel thread becomes process 1; mount_root gives it a root directory. */
 int proc_make_init(void)
 {
     struct proc *p = proc_alloc();
@@ -229,9 +229,8 @@ int proc_make_init(void)
     if (!p)
         return -ENOMEM;
     p->files = files_new();
-    p->fs = fs_ctx_clone(NULL);
     p->sighand = sighand_new();
-    if (!p->files || !p->fs || !p->sighand || arch_thread_user_init(t))
+    if (!p->files || !p->sighand || arch_thread_user_init(t))
         return -ENOMEM;
     for (int i = 0; i < RLIM_NLIMITS; i++)
         p->rlim[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};

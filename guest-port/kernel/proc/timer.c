@@ -63,8 +63,8 @@ bool timer_cancel(struct timer *t)
     return was;
 }
 
-/* From the timer's interrupt. */
-void timers_run(void)
+/* The clock hardware has fired; interrupts are off. */
+void timer_interrupt(void)
 {
     armed_for = TIMEOUT_NEVER;
     while (!list_empty(&timers)) {
