@@ -26,15 +26,15 @@ enum {
 
 bool bounce_stack_fault(struct vcpu *v, uint64_t sp); /* kills; returns false */
 
-/* Enter v's kernel at rip. flags: BOUNCE_*. False: its stack would not do, and it is dead. */
+/* Enter v's kernel at rip. flags: BOUNCE_*, best a constant. False: its stack would not do, and it
+ * is dead. */
 static inline __attribute__((always_inline)) bool bounce(struct vcpu *v, uint64_t rip,
                                                          unsigned flags, uint32_t error_code)
 {
     struct xen_cpu_user_regs *r = &v->regs;
     struct xen_vcpu_info *info = v->info;
-    uint64_t frame[8], *f = frame, sp, cs = r->cs, rflags = r->rflags;
+    uint64_t sp, at, cs = r->cs, rflags = r->rflags;
     uint8_t mask = info->evtchn_upcall_mask;
-    size_t bytes = flags & BOUNCE_ERROR_CODE ? 64 : 56;
 
     if (v->kernel_mode) {
         sp = r->rsp;
@@ -44,29 +44,31 @@ static inline __attribute__((always_inline)) bool bounce(struct vcpu *v, uint64_
         plat_mode_switch(v);
         sp = v->kernel_sp;
     }
-    sp = (sp & ~15ull) - bytes;
+    sp &= ~15ull;
     rflags &= ~(uint64_t)(EFLAGS_IF | EFLAGS_IOPL);
     if (!mask)
         rflags |= EFLAGS_IF;
     if (unlikely(v->domain->vm_assist & (1u << XEN_VMASST_TYPE_architectural_iopl)))
         rflags |= v->iopl;
-    *f++ = r->rcx;
-    *f++ = r->r11;
-    if (flags & BOUNCE_ERROR_CODE)
-        *f++ = error_code;
-    f[0] = r->rip;
-    f[1] = cs | (uint64_t)mask << 32;
-    f[2] = rflags;
-    f[3] = r->rsp;
-    f[4] = r->ss;
-    if (unlikely(guest_copy_out((pv_gptr_t){sp}, frame, bytes)))
-        return bounce_stack_fault(v, sp + bytes);
+    at = sp - 40;
+    if (unlikely(!guest_va_ok(sp - 64)) || !plat_put64(at, r->rip) ||
+        !plat_put64(at + 8, cs | (uint64_t)mask << 32) || !plat_put64(at + 16, rflags) ||
+        !plat_put64(at + 24, r->rsp) || !plat_put64(at + 32, r->ss))
+        return bounce_stack_fault(v, sp);
+    if (flags & BOUNCE_ERROR_CODE) {
+        at -= 8;
+        if (!plat_put64(at, error_code))
+            return bounce_stack_fault(v, sp);
+    }
+    at -= 16;
+    if (!plat_put64(at, r->rcx) || !plat_put64(at + 8, r->r11))
+        return bounce_stack_fault(v, sp);
     if (flags & BOUNCE_MASK_EVENTS)
         info->evtchn_upcall_mask = 1;
     r->rflags &= ~(uint64_t)(EFLAGS_AC | EFLAGS_VM | EFLAGS_RF | EFLAGS_NT | EFLAGS_TF);
     r->ss = XEN_FLAT_KERNEL_SS;
     r->cs = XEN_FLAT_KERNEL_CS;
-    r->rsp = sp;
+    r->rsp = at;
     r->rip = rip;
     return true;
 }

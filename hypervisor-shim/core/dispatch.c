@@ -215,16 +215,15 @@ long hc_multicall(struct vcpu *v, pv_gptr_t list, uint32_t n)
         return refuse(v, RULE_GUEST_POINTER, .va = list.va);
     v->in_multicall = 1;
     while (n) {
-        if (unlikely(plat_guest_read(&v->call, list.va, sizeof(v->call)))) {
+        if (unlikely(guest_copy_in(&v->call, list, sizeof(v->call)))) {
             v->in_multicall = 0;
             return refuse(v, RULE_GUEST_POINTER, .va = list.va);
         }
-        atomic_signal_fence(memory_order_seq_cst);
         v->call.result = (uint64_t)dispatch(v, v->call.op, by_entry);
         if (unlikely(v->restarted))
             return v->restarted == RESTARTED ? restart_list(v, list, n, true) : end_list(v);
-        if (unlikely(plat_guest_write(list.va + offsetof(struct xen_multicall_entry, result),
-                                      &v->call.result, sizeof(v->call.result)))) {
+        if (unlikely(!plat_put64(list.va + offsetof(struct xen_multicall_entry, result),
+                                 v->call.result))) {
             v->in_multicall = 0;
             return refuse(v, RULE_GUEST_POINTER, .va = list.va);
         }

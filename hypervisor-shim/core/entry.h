@@ -26,7 +26,16 @@ struct vcpu *hv_interrupt(struct vcpu *v);
 struct vcpu *hv_failsafe(struct vcpu *v);
 
 /* Do what is pending, choose who runs, deliver its events. */
-struct vcpu *hv_leave(struct vcpu *v);
+struct vcpu *hv_leave_slow(struct vcpu *v);
+static inline __attribute__((always_inline)) struct vcpu *hv_leave(struct vcpu *v)
+{
+    uint16_t pending_mask; /* pending in the low byte, mask in the high one */
+
+    __builtin_memcpy(&pending_mask, &v->info->evtchn_upcall_pending, 2);
+    if (likely(v->cpu->work == 0 && (pending_mask == 0 || pending_mask > 0xff)))
+        return v;
+    return hv_leave_slow(v);
+}
 /* The same with no vCPU to begin with: after the boot. */
 struct vcpu *hv_idle(void);
 

@@ -10,39 +10,53 @@
 #include "bounce.h"
 #include "sched.h"
 
+/* From user mode on, what interrupted is another address space: the rare half. */
+static __attribute__((noinline)) bool to_user_mode(struct vcpu *v, uint64_t rip)
+{
+    if (unlikely(!v->root[0].n)) {
+        guest_kill(v, RULE_IRET_NO_USER_ROOT, .va = rip);
+        return false;
+    }
+    v->kernel_mode = 0;
+    plat_mode_switch(v);
+    return true;
+}
+
+static __attribute__((noinline)) void end_nmi(struct vcpu *v)
+{
+    v->nmi_masked = 0;
+    if (v->nmi_pending)
+        cpu_work_set(CPU_WORK_RESCHED); /* hv_leave() looks again */
+}
+
 long hc_iret(struct vcpu *v)
 {
     struct xen_cpu_user_regs *r = &v->regs;
-    struct xen_iret_context c;
+    uint64_t at = r->rsp, rax, r11, rcx, flags, rip, cs, rflags, rsp, ss;
 
-    if (unlikely(guest_copy_in(&c, (pv_gptr_t){r->rsp}, sizeof(c)))) {
-        guest_kill(v, RULE_IRET_FRAME, .va = r->rsp);
+    _Static_assert(offsetof(struct xen_iret_context, ss) == 64, "nine words");
+    if (unlikely(!guest_va_ok(at)) || !plat_get64(at, &rax) || !plat_get64(at + 8, &r11) ||
+        !plat_get64(at + 16, &rcx) || !plat_get64(at + 24, &flags) || !plat_get64(at + 32, &rip) ||
+        !plat_get64(at + 40, &cs) || !plat_get64(at + 48, &rflags) ||
+        !plat_get64(at + 56, &rsp) || !plat_get64(at + 64, &ss)) {
+        guest_kill(v, RULE_IRET_FRAME, .va = at);
         return 0;
     }
-    if ((c.cs & 3) == 3) {
-        if (unlikely(!v->root[0].n)) {
-            guest_kill(v, RULE_IRET_NO_USER_ROOT, .va = c.rip);
-            return 0;
-        }
-        v->kernel_mode = 0;
-        plat_mode_switch(v);
-    }
+    if ((cs & 3) == 3 && !to_user_mode(v, rip))
+        return 0;
     if (unlikely(v->domain->vm_assist & (1u << XEN_VMASST_TYPE_architectural_iopl)))
-        v->iopl = c.rflags & EFLAGS_IOPL;
-    r->rip = c.rip;
-    r->cs = (uint16_t)(c.cs | 3);
-    r->rflags = (c.rflags & ~(uint64_t)(EFLAGS_IOPL | EFLAGS_VM)) | EFLAGS_IF;
-    r->rsp = c.rsp;
-    r->ss = (uint16_t)(c.ss | 3);
-    if (!(c.flags & XEN_VGCF_in_syscall)) {
-        r->r11 = c.r11;
-        r->rcx = c.rcx;
+        v->iopl = rflags & EFLAGS_IOPL;
+    v->info->evtchn_upcall_mask = !(rflags & EFLAGS_IF);
+    r->rip = rip;
+    r->cs = (uint16_t)(cs | 3);
+    r->rflags = (rflags & ~(uint64_t)(EFLAGS_IOPL | EFLAGS_VM)) | EFLAGS_IF;
+    r->rsp = rsp;
+    r->ss = (uint16_t)(ss | 3);
+    if (!(flags & XEN_VGCF_in_syscall)) {
+        r->r11 = r11;
+        r->rcx = rcx;
     }
-    v->info->evtchn_upcall_mask = !(c.rflags & EFLAGS_IF);
-    if (unlikely(v->nmi_masked)) {
-        v->nmi_masked = 0;
-        if (v->nmi_pending)
-            cpu_work_set(CPU_WORK_RESCHED); /* hv_leave() looks again */
-    }
-    return (long)c.rax;
+    if (unlikely(v->nmi_masked))
+        end_nmi(v);
+    return (long)rax;
 }

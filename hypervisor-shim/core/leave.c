@@ -77,11 +77,9 @@ static __attribute__((noinline)) struct vcpu *leave_slowly(void)
     }
 }
 
-struct vcpu *hv_leave(struct vcpu *v)
+struct vcpu *hv_leave_slow(struct vcpu *v)
 {
-    if (unlikely(v->cpu->work))
-        return leave_slowly();
-    if (unlikely(upcall_due(v)) && (!trap_callback(v, CB_EVENT) || v->cpu->work))
+    if (v->cpu->work || (upcall_due(v) && (!trap_callback(v, CB_EVENT) || v->cpu->work)))
         return leave_slowly();
     return v;
 }

@@ -54,6 +54,20 @@ void plat_tlb_flush_page(uint64_t va); /* one translation                   */
 size_t plat_guest_read(void *to, uint64_t va, size_t n);
 size_t plat_guest_write(uint64_t va, const void *from, size_t n);
 
+/* One word of it: false where it faults. A platform may have them inline (PLAT_ACCESS). */
+#ifdef PLAT_ACCESS
+#include PLAT_ACCESS
+#else
+static inline bool plat_get64(uint64_t va, uint64_t *v) { return !plat_guest_read(v, va, 8); }
+static inline bool plat_get32(uint64_t va, uint32_t *v) { return !plat_guest_read(v, va, 4); }
+static inline bool plat_get16(uint64_t va, uint16_t *v) { return !plat_guest_read(v, va, 2); }
+static inline bool plat_get8(uint64_t va, uint8_t *v) { return !plat_guest_read(v, va, 1); }
+static inline bool plat_put64(uint64_t va, uint64_t v) { return !plat_guest_write(va, &v, 8); }
+static inline bool plat_put32(uint64_t va, uint32_t v) { return !plat_guest_write(va, &v, 4); }
+static inline bool plat_put16(uint64_t va, uint16_t v) { return !plat_guest_write(va, &v, 2); }
+static inline bool plat_put8(uint64_t va, uint8_t v) { return !plat_guest_write(va, &v, 1); }
+#endif
+
 /* -- a virtual CPU's registers that live in the processor ----------------- */
 
 /* What a new vCPU needs of silicon: v->fpu_area (holding the reset state), v->xcr0, the

@@ -4,3 +4,5 @@
  * that are only declared, is in this image, so nothing is reached through a table of offsets.
  */
 #pragma GCC visibility push(hidden)
+/* The inline part of platform.h. */
+#define PLAT_ACCESS "../x86/access.h"
