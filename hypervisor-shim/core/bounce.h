@@ -24,53 +24,67 @@ enum {
     EFLAGS_AC = 1 << 18,
 };
 
-bool bounce_stack_fault(struct vcpu *v, uint64_t sp); /* kills; returns false */
+/* bounce() did not find room below sp: v's guest is killed. Leaves. */
+struct vcpu *bounce_failed(struct vcpu *v, uint64_t sp);
+/* bounce() from user mode: to the kernel's tables and stack first. */
+bool bounce_from_user(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t error_code);
 
-/* Enter v's kernel at rip. flags: BOUNCE_*, best a constant. False: its stack would not do, and it
- * is dead. */
-static inline __attribute__((always_inline)) bool bounce(struct vcpu *v, uint64_t rip,
-                                                         unsigned flags, uint32_t error_code)
+/* All of a slot of 8 bytes, of which the selector is a part. */
+static inline void selector_set(uint16_t *slot, uint16_t value)
+{
+    *(uint64_t *)slot = value;
+}
+
+/* Write the frame, and enter at rip. False: the stack would not do; nothing has changed.
+ * regs.rflags are the processor's own: IF set, IOPL and VM clear. */
+static inline __attribute__((always_inline)) bool bounce_at(struct vcpu *v, uint64_t sp, uint64_t cs,
+                                                            uint64_t rip, unsigned flags,
+                                                            uint32_t error_code)
 {
     struct xen_cpu_user_regs *r = &v->regs;
     struct xen_vcpu_info *info = v->info;
-    uint64_t sp, at, cs = r->cs, rflags = r->rflags;
-    uint8_t mask = info->evtchn_upcall_mask;
+    uint64_t rflags = r->rflags, mask = info->evtchn_upcall_mask;
 
-    if (v->kernel_mode) {
-        sp = r->rsp;
-        cs &= ~3ull; /* tells the kernel that it was itself interrupted */
-    } else {
-        v->kernel_mode = 1;
-        plat_mode_switch(v);
-        sp = v->kernel_sp;
-    }
     sp &= ~15ull;
-    rflags &= ~(uint64_t)(EFLAGS_IF | EFLAGS_IOPL);
-    if (!mask)
-        rflags |= EFLAGS_IF;
+    if (mask)
+        rflags &= ~(uint64_t)EFLAGS_IF;
     if (unlikely(v->domain->vm_assist & (1u << XEN_VMASST_TYPE_architectural_iopl)))
         rflags |= v->iopl;
-    at = sp - 40;
-    if (unlikely(!guest_va_ok(sp - 64)) || !plat_put64(at, r->rip) ||
-        !plat_put64(at + 8, cs | (uint64_t)mask << 32) || !plat_put64(at + 16, rflags) ||
-        !plat_put64(at + 24, r->rsp) || !plat_put64(at + 32, r->ss))
-        return bounce_stack_fault(v, sp);
+    if (unlikely(!guest_va_ok(sp - 64)) || !plat_put64_at(sp, -40, r->rip) ||
+        !plat_put64_at(sp, -32, cs | mask << 32) || !plat_put64_at(sp, -24, rflags) ||
+        !plat_put64_at(sp, -16, r->rsp) || !plat_put64_at(sp, -8, r->ss))
+        return false;
     if (flags & BOUNCE_ERROR_CODE) {
-        at -= 8;
-        if (!plat_put64(at, error_code))
-            return bounce_stack_fault(v, sp);
+        if (!plat_put64_at(sp, -48, error_code))
+            return false;
+        sp -= 8;
     }
-    at -= 16;
-    if (!plat_put64(at, r->rcx) || !plat_put64(at + 8, r->r11))
-        return bounce_stack_fault(v, sp);
+    if (!plat_put64_at(sp, -56, r->rcx) || !plat_put64_at(sp, -48, r->r11))
+        return false;
     if (flags & BOUNCE_MASK_EVENTS)
         info->evtchn_upcall_mask = 1;
     r->rflags &= ~(uint64_t)(EFLAGS_AC | EFLAGS_VM | EFLAGS_RF | EFLAGS_NT | EFLAGS_TF);
-    r->ss = XEN_FLAT_KERNEL_SS;
-    r->cs = XEN_FLAT_KERNEL_CS;
-    r->rsp = at;
+    selector_set(&r->ss, XEN_FLAT_KERNEL_SS);
+    selector_set(&r->cs, XEN_FLAT_KERNEL_CS);
+    r->rsp = sp - 56;
     r->rip = rip;
     return true;
+}
+
+/* The low bits of CS tell the kernel that it was itself interrupted. */
+static inline uint64_t bounce_kernel_cs(const struct vcpu *v) { return v->regs.cs & ~3ull; }
+
+/* Enter v's kernel at rip from whatever mode. flags: BOUNCE_*, best a constant. False: its stack
+ * would not do, and it is dead. */
+static inline __attribute__((always_inline)) bool bounce(struct vcpu *v, uint64_t rip,
+                                                         unsigned flags, uint32_t error_code)
+{
+    if (!v->kernel_mode)
+        return bounce_from_user(v, rip, flags, error_code);
+    if (likely(bounce_at(v, v->regs.rsp, bounce_kernel_cs(v), rip, flags, error_code)))
+        return true;
+    bounce_failed(v, v->regs.rsp);
+    return false;
 }
 
 #endif

@@ -53,7 +53,7 @@ static inline __attribute__((always_inline)) bool guest_get_words(void *to, uint
 
 #pragma GCC unroll 12
     for (; i + 8 <= n; i += 8)
-        if (__builtin_expect(!plat_get64(va + i, (uint64_t *)((char *)to + i)), 0))
+        if (__builtin_expect(!plat_get64_at(va, (int)i, (uint64_t *)((char *)to + i)), 0))
             return false;
     if (n & 4 && !plat_get32(va + i, (uint32_t *)((char *)to + i)))
         return false;
@@ -71,7 +71,7 @@ static inline __attribute__((always_inline)) bool guest_put_words(uint64_t va, c
 
 #pragma GCC unroll 12
     for (; i + 8 <= n; i += 8)
-        if (__builtin_expect(!plat_put64(va + i, *(const uint64_t *)((const char *)from + i)), 0))
+        if (__builtin_expect(!plat_put64_at(va, (int)i, *(const uint64_t *)((const char *)from + i)), 0))
             return false;
     if (n & 4 && !plat_put32(va + i, *(const uint32_t *)((const char *)from + i)))
         return false;

@@ -29,33 +29,45 @@ static __attribute__((noinline)) void end_nmi(struct vcpu *v)
         cpu_work_set(CPU_WORK_RESCHED); /* hv_leave() looks again */
 }
 
+static __attribute__((noinline)) long frame_fault(struct vcpu *v)
+{
+    guest_kill(v, RULE_IRET_FRAME, .va = v->regs.rsp);
+    return 0;
+}
+
+/* What is stored before a word faults does no harm: the guest is dead then. */
 long hc_iret(struct vcpu *v)
 {
     struct xen_cpu_user_regs *r = &v->regs;
-    uint64_t at = r->rsp, rax, r11, rcx, flags, rip, cs, rflags, rsp, ss;
+    uint64_t at = r->rsp, word, rcx, cs, rflags, rax;
 
     _Static_assert(offsetof(struct xen_iret_context, ss) == 64, "nine words");
-    if (unlikely(!guest_va_ok(at)) || !plat_get64(at, &rax) || !plat_get64(at + 8, &r11) ||
-        !plat_get64(at + 16, &rcx) || !plat_get64(at + 24, &flags) || !plat_get64(at + 32, &rip) ||
-        !plat_get64(at + 40, &cs) || !plat_get64(at + 48, &rflags) ||
-        !plat_get64(at + 56, &rsp) || !plat_get64(at + 64, &ss)) {
-        guest_kill(v, RULE_IRET_FRAME, .va = at);
-        return 0;
-    }
-    if ((cs & 3) == 3 && !to_user_mode(v, rip))
-        return 0;
-    if (unlikely(v->domain->vm_assist & (1u << XEN_VMASST_TYPE_architectural_iopl)))
-        v->iopl = rflags & EFLAGS_IOPL;
-    v->info->evtchn_upcall_mask = !(rflags & EFLAGS_IF);
-    r->rip = rip;
-    r->cs = (uint16_t)(cs | 3);
-    r->rflags = (rflags & ~(uint64_t)(EFLAGS_IOPL | EFLAGS_VM)) | EFLAGS_IF;
-    r->rsp = rsp;
-    r->ss = (uint16_t)(ss | 3);
-    if (!(flags & XEN_VGCF_in_syscall)) {
-        r->r11 = r11;
+    if (unlikely(!guest_va_ok(at)) || !plat_get64_at(at, 24, &word))
+        return frame_fault(v);
+    if (!(word & XEN_VGCF_in_syscall)) {
+        if (!plat_get64_at(at, 8, &word) || !plat_get64_at(at, 16, &rcx))
+            return frame_fault(v);
+        r->r11 = word;
         r->rcx = rcx;
     }
+    if (!plat_get64_at(at, 32, &word))
+        return frame_fault(v);
+    r->rip = word;
+    if (!plat_get64_at(at, 48, &rflags))
+        return frame_fault(v);
+    v->info->evtchn_upcall_mask = !(rflags & EFLAGS_IF);
+    if (unlikely(v->domain->vm_assist & (1u << XEN_VMASST_TYPE_architectural_iopl)))
+        v->iopl = rflags & EFLAGS_IOPL;
+    r->rflags = (rflags & ~(uint64_t)(EFLAGS_IOPL | EFLAGS_VM)) | EFLAGS_IF;
+    if (!plat_get64_at(at, 0, &rax) || !plat_get64_at(at, 56, &word))
+        return frame_fault(v);
+    if (!plat_get64_at(at, 64, &rcx) || !plat_get64_at(at, 40, &cs))
+        return frame_fault(v);
+    r->rsp = word;
+    selector_set(&r->ss, (uint16_t)(rcx | 3));
+    selector_set(&r->cs, (uint16_t)(cs | 3));
+    if ((cs & 3) == 3 && !to_user_mode(v, r->rip))
+        return 0;
     if (unlikely(v->nmi_masked))
         end_nmi(v);
     return (long)rax;

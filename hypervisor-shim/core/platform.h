@@ -66,6 +66,9 @@ static inline bool plat_put64(uint64_t va, uint64_t v) { return !plat_guest_writ
 static inline bool plat_put32(uint64_t va, uint32_t v) { return !plat_guest_write(va, &v, 4); }
 static inline bool plat_put16(uint64_t va, uint16_t v) { return !plat_guest_write(va, &v, 2); }
 static inline bool plat_put8(uint64_t va, uint8_t v) { return !plat_guest_write(va, &v, 1); }
+/* The same at a constant distance. */
+static inline bool plat_get64_at(uint64_t va, int o, uint64_t *v) { return plat_get64(va + o, v); }
+static inline bool plat_put64_at(uint64_t va, int o, uint64_t v) { return plat_put64(va + o, v); }
 #endif
 
 /* -- a virtual CPU's registers that live in the processor ----------------- */

@@ -35,10 +35,15 @@ static const uint32_t HAS_ERROR_CODE = 0x60227d00;
 
 static bool canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
 
-bool bounce_stack_fault(struct vcpu *v, uint64_t sp)
+static __attribute__((noinline, cold)) void no_stack(struct vcpu *v, uint64_t sp)
 {
     guest_kill(v, RULE_BOUNCE_STACK, .va = sp);
-    return false;
+}
+
+struct vcpu *bounce_failed(struct vcpu *v, uint64_t sp)
+{
+    no_stack(v, sp);
+    return hv_leave_slow(v);
 }
 
 static inline unsigned trap_flags(const struct xen_trap_info *t)
@@ -46,41 +51,45 @@ static inline unsigned trap_flags(const struct xen_trap_info *t)
     return t->flags & PV_TI_MASK_EVENTS ? BOUNCE_MASK_EVENTS : 0;
 }
 
-static void unhandled(struct vcpu *v, unsigned vector, uint32_t error_code)
+static void to_kernel(struct vcpu *v)
+{
+    v->kernel_mode = 1;
+    plat_mode_switch(v);
+}
+
+bool bounce_from_user(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t error_code)
+{
+    to_kernel(v);
+    if (bounce_at(v, v->kernel_sp, v->regs.cs, rip, flags, error_code))
+        return true;
+    no_stack(v, v->kernel_sp);
+    return false;
+}
+
+static __attribute__((noinline, cold)) void unhandled(struct vcpu *v, unsigned vector,
+                                                      uint32_t error_code)
 {
     guest_kill(v, RULE_TRAP_UNHANDLED, .vector = (uint8_t)vector, .value = error_code,
                .va = vector == TRAP_PF ? v->fault_va : 0);
 }
 
+static __attribute__((noinline, cold)) struct vcpu *unhandled_leave(struct vcpu *v, unsigned vector,
+                                                                    uint32_t error_code)
+{
+    unhandled(v, vector, error_code);
+    return hv_leave_slow(v);
+}
+
 void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code)
 {
     const struct xen_trap_info *t = &v->traps[vector];
+    unsigned flags = trap_flags(t) | (HAS_ERROR_CODE >> vector & 1 ? BOUNCE_ERROR_CODE : 0);
 
     trace(TRACE_TRAP, v, vector, error_code);
-    if (unlikely(!t->address)) {
-        unhandled(v, vector, error_code);
-        return;
-    }
-    if (HAS_ERROR_CODE >> vector & 1)
-        bounce(v, t->address, trap_flags(t) | BOUNCE_ERROR_CODE, error_code);
-    else
-        bounce(v, t->address, trap_flags(t), 0);
-}
-
-void trap_inject_page_fault(struct vcpu *v, uint64_t va, uint32_t error_code)
-{
-    const struct xen_trap_info *t = &v->traps[TRAP_PF];
-
-    v->fault_va = va;
-    v->info->arch.cr2 = va;
-    error_code &= ~(uint32_t)PF_USER; /* of the guest's two modes, which the processor can't see */
-    if (!v->kernel_mode)
-        error_code |= PF_USER;
-    trace(TRACE_TRAP, v, TRAP_PF, va);
     if (likely(t->address))
-        bounce(v, t->address, trap_flags(t) | BOUNCE_ERROR_CODE, error_code);
+        bounce(v, t->address, flags, error_code);
     else
-        unhandled(v, TRAP_PF, error_code);
+        unhandled(v, vector, error_code);
 }
 
 void trap_inject_software(struct vcpu *v, unsigned vector)
@@ -91,6 +100,19 @@ void trap_inject_software(struct vcpu *v, unsigned vector)
         bounce(v, t->address, trap_flags(t), 0);
     else
         unhandled(v, vector, 0);
+}
+
+/* The bits of an error code are of the processor's two modes, of which it knows one: user. */
+static inline uint32_t page_fault_code(uint32_t error_code, bool kernel)
+{
+    return kernel ? error_code & ~(uint32_t)PF_USER : error_code | PF_USER;
+}
+
+void trap_inject_page_fault(struct vcpu *v, uint64_t va, uint32_t error_code)
+{
+    v->fault_va = va;
+    v->info->arch.cr2 = va;
+    trap_inject(v, TRAP_PF, page_fault_code(error_code, v->kernel_mode));
 }
 
 /* Level 0: nobody; 1, 2: the kernel; 3: its user programs too. */
@@ -135,27 +157,83 @@ static void general_protection(struct vcpu *v, uint32_t error_code)
     }
 }
 
-struct vcpu *hv_trap(struct vcpu *v, unsigned vector)
+/* The same as trap_inject(), for the two fast ends of an entry: every path ends in a jump, so that
+ * nothing has to be kept. v is in kernel mode, from which sp and cs were taken, or has just come
+ * to it. */
+static inline __attribute__((always_inline)) struct vcpu *
+deliver(struct vcpu *v, uint64_t sp, uint64_t cs, unsigned vector, unsigned flags, uint32_t error_code)
+{
+    const struct xen_trap_info *t = &v->traps[vector];
+
+    if (unlikely(!t->address))
+        return unhandled_leave(v, vector, error_code);
+    if (unlikely(!bounce_at(v, sp, cs, t->address, trap_flags(t) | flags, error_code)))
+        return bounce_failed(v, sp);
+    return hv_leave(v);
+}
+
+static __attribute__((noinline)) struct vcpu *trap_from_user(struct vcpu *v, unsigned vector)
 {
     uint32_t error_code = v->regs.error_code;
 
-    v->hypercall = 0xffff;
+    to_kernel(v);
+    return deliver(v, v->kernel_sp, v->regs.cs, vector,
+                   HAS_ERROR_CODE >> vector & 1 ? BOUNCE_ERROR_CODE : 0, error_code);
+}
+
+static __attribute__((noinline, cold)) struct vcpu *trap_traced(struct vcpu *v, unsigned vector)
+{
+    trap_inject(v, vector, v->regs.error_code);
+    return hv_leave_slow(v);
+}
+
+static __attribute__((noinline)) struct vcpu *software_from_user(struct vcpu *v, unsigned vector)
+{
+    to_kernel(v);
+    return deliver(v, v->kernel_sp, v->regs.cs, vector, 0, 0);
+}
+
+/* INT n by an open gate (INT 0x80 and its like). Closed to this guest, it is the #GP of INT n. */
+static __attribute__((noinline)) struct vcpu *software(struct vcpu *v, unsigned vector)
+{
+    if (unlikely(!trap_int_allowed(v, vector) &&
+                 (vector != 0x80 || !v->traps[vector].address))) {
+        v->regs.rip -= 2;
+        trap_inject(v, TRAP_GP, vector << 3 | 2);
+        return hv_leave(v);
+    }
+    if (!v->kernel_mode)
+        return software_from_user(v, vector);
+    return deliver(v, v->regs.rsp, bounce_kernel_cs(v), vector, 0, 0);
+}
+
+/* Those that may be for us: the rest go straight to the guest. */
+static const uint32_t SPECIAL = 1u << TRAP_UD | 1u << TRAP_NM | 1u << TRAP_GP;
+
+static __attribute__((noinline)) struct vcpu *special(struct vcpu *v, unsigned vector)
+{
+    uint32_t error_code = v->regs.error_code;
+
     if (vector == TRAP_GP)
         general_protection(v, error_code);
-    else if (vector >= TRAPS) {
-        /* An open gate: INT 0x80 and its like. Closed to this guest, it is the #GP of INT n. */
-        if (trap_int_allowed(v, vector) || (vector == 0x80 && v->traps[vector].address)) {
-            trap_inject_software(v, vector);
-        } else {
-            v->regs.rip -= 2;
-            trap_inject(v, TRAP_GP, vector << 3 | 2);
-        }
-    } else if (vector == TRAP_UD && emulate_forced(v)) {
-        /* done */
-    } else if (vector != TRAP_NM || device_not_available(v)) {
+    else if (vector == TRAP_UD ? !emulate_forced(v) : device_not_available(v))
         trap_inject(v, vector, error_code);
-    }
     return hv_leave(v);
+}
+
+struct vcpu *hv_trap(struct vcpu *v, unsigned vector)
+{
+    v->hypercall = 0xffff;
+    if (vector >= TRAPS)
+        return software(v, vector);
+    if (SPECIAL >> vector & 1)
+        return special(v, vector);
+    if (unlikely(hv.trace_mask))
+        return trap_traced(v, vector);
+    if (!v->kernel_mode)
+        return trap_from_user(v, vector);
+    return deliver(v, v->regs.rsp, bounce_kernel_cs(v), vector,
+                   HAS_ERROR_CODE >> vector & 1 ? BOUNCE_ERROR_CODE : 0, v->regs.error_code);
 }
 
 /* A descriptor of the guest's that the processor wanted to read. */
@@ -169,49 +247,91 @@ static bool fault_of_ldt(struct vcpu *v, uint64_t va, uint32_t error_code)
     return page >= 0 && ldt_fault(v, (unsigned)page);
 }
 
+static __attribute__((noinline)) struct vcpu *page_fault_from_user(struct vcpu *v)
+{
+    uint32_t error_code = page_fault_code(v->regs.error_code, false);
+
+    to_kernel(v);
+    return deliver(v, v->kernel_sp, v->regs.cs, TRAP_PF, BOUNCE_ERROR_CODE, error_code);
+}
+
+/* An address of the hypervisor's: maybe the guest's LDT, which is not mapped yet. */
+static __attribute__((noinline)) struct vcpu *hypervisor_page_fault(struct vcpu *v, uint64_t va)
+{
+    uint32_t error_code = v->regs.error_code;
+
+    if (!fault_of_ldt(v, va, error_code))
+        trap_inject_page_fault(v, va, error_code);
+    return hv_leave(v);
+}
+
+static inline bool may_be_pt_write(const struct vcpu *v, uint32_t error_code)
+{
+    return (error_code & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) ==
+               (PF_PRESENT | PF_WRITE) &&
+           v->kernel_mode && v->domain->vm_assist & (1u << XEN_VMASST_TYPE_writable_pagetables);
+}
+
+static __attribute__((noinline)) struct vcpu *maybe_pt_write(struct vcpu *v, uint64_t va)
+{
+    if (!emulate_pt_write(v, va))
+        trap_inject_page_fault(v, va, v->regs.error_code);
+    return hv_leave(v);
+}
+
 struct vcpu *hv_page_fault(struct vcpu *v, uint64_t va)
 {
     uint32_t error_code = v->regs.error_code;
 
     v->hypercall = 0xffff;
-    if (unlikely(!guest_va_ok(va))) {
-        if (!fault_of_ldt(v, va, error_code))
-            trap_inject_page_fault(v, va, error_code);
-        return hv_leave(v);
-    }
-    if ((error_code & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) ==
-            (PF_PRESENT | PF_WRITE) &&
-        v->kernel_mode && v->domain->vm_assist & (1u << XEN_VMASST_TYPE_writable_pagetables) &&
-        emulate_pt_write(v, va))
-        return hv_leave(v);
-    trap_inject_page_fault(v, va, error_code);
+    if (unlikely(!guest_va_ok(va)))
+        return hypervisor_page_fault(v, va);
+    if (may_be_pt_write(v, error_code))
+        return maybe_pt_write(v, va);
+    v->fault_va = va;
+    v->info->arch.cr2 = va;
+    if (unlikely(hv.trace_mask))
+        trace(TRACE_TRAP, v, TRAP_PF, va);
+    if (!v->kernel_mode)
+        return page_fault_from_user(v);
+    return deliver(v, v->regs.rsp, bounce_kernel_cs(v), TRAP_PF, BOUNCE_ERROR_CODE,
+                   page_fault_code(error_code, true));
+}
+
+/* -- system calls of user mode ----------------------------------------------------- */
+
+/* Without a callback SYSCALL does not exist: #UD. */
+static __attribute__((noinline)) struct vcpu *no_syscall(struct vcpu *v)
+{
+    v->regs.rip -= 2;
+    trap_inject(v, TRAP_UD, 0);
     return hv_leave(v);
 }
 
-/* A system call of the guest's user mode. Without a callback SYSCALL does not exist: #UD. */
-static void user_syscall(struct vcpu *v, enum callback which)
+static inline __attribute__((always_inline)) struct vcpu *user_syscall(struct vcpu *v,
+                                                                       enum callback which)
 {
+    uint64_t rip = v->callback[which].rip;
+
     v->hypercall = 0xffff;
-    if (unlikely(!v->callback[which].rip)) {
-        v->regs.rip -= 2;
-        trap_inject(v, TRAP_UD, 0);
-        return;
-    }
-    bounce(v, v->callback[which].rip,
-           v->callback[CB_SYSCALL].mask_events ? BOUNCE_MASK_EVENTS : 0, 0);
+    if (unlikely(!rip))
+        return no_syscall(v);
+    to_kernel(v);
+    if (unlikely(!bounce_at(v, v->kernel_sp, v->regs.cs, rip,
+                            v->callback[CB_SYSCALL].mask_events ? BOUNCE_MASK_EVENTS : 0, 0)))
+        return bounce_failed(v, v->kernel_sp);
     v->regs.rflags &= ~(uint64_t)EFLAGS_DF; /* all that SYSCALL's mask clears, by the ABI */
+    return hv_leave(v);
 }
 
 struct vcpu *hv_user_syscall(struct vcpu *v)
 {
-    user_syscall(v, CB_SYSCALL);
-    return hv_leave(v);
+    return user_syscall(v, CB_SYSCALL);
 }
 
 struct vcpu *hv_syscall32(struct vcpu *v)
 {
-    user_syscall(v, CB_SYSCALL32);
-    return hv_leave(v);
+    return user_syscall(v, CB_SYSCALL32);
 }
 
 struct vcpu *hv_sysenter(struct vcpu *v)

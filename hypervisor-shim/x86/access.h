@@ -55,4 +55,33 @@ PLAT_PUT(32, "movl", "ir")
 PLAT_PUT(16, "movw", "ir")
 PLAT_PUT(8, "movb", "iq")
 
+/* The same at a constant distance from an address, which the instruction can hold itself. */
+static inline __attribute__((always_inline)) bool plat_get64_at(uint64_t va, const int offset,
+                                                                uint64_t *to)
+{
+    uint64_t v;
+    asm goto("1: movq %c2(%1), %0\n" ACCESS_FIXUP
+             : "=r"(v)
+             : "r"(va), "i"(offset)
+             : "memory"
+             : fault);
+    *to = v;
+    return true;
+fault:
+    return false;
+}
+
+static inline __attribute__((always_inline)) bool plat_put64_at(uint64_t va, const int offset,
+                                                                uint64_t v)
+{
+    asm goto("1: movq %2, %c1(%0)\n" ACCESS_FIXUP
+             :
+             : "r"(va), "i"(offset), "er"(v)
+             : "memory"
+             : fault);
+    return true;
+fault:
+    return false;
+}
+
 #endif
