@@ -306,9 +306,12 @@ static bool prefixes_allowed(const struct insn *i, const struct prefixes *p)
         return false;
     if (i->op == INSN_MOVNTI && (!i->memory || p->operand16 || i->rep || i->repne))
         return false;
-    if ((i->op == INSN_XSETBV || i->op == INSN_RDTSCP) && (p->operand16 || i->rep || i->repne))
+    if (i->op == INSN_XSETBV && (p->operand16 || i->rep || i->repne))
         return false;
-    if (i->op == INSN_WBINVD && i->rep) /* WBNOINVD, to some */
+    /* There are CR0, CR2, CR3, CR4 and CR8, and DR0 to DR7. */
+    if ((i->op == INSN_MOV_FROM_CR || i->op == INSN_MOV_TO_CR) && !(0x11d >> i->reg & 1))
+        return false;
+    if ((i->op == INSN_MOV_FROM_DR || i->op == INSN_MOV_TO_DR) && i->reg > 7)
         return false;
     return true;
 }
@@ -605,7 +608,7 @@ bool insn_store(const struct insn *i, struct xen_cpu_user_regs *regs, uint64_t o
         return false;
     if (to_reg)
         insn_reg_set(regs, i->reg, i->bytes, i->high_reg, e.value);
-    else if (!i->memory && i->rm != INSN_NO_REG)
+    else if (!i->memory && i->rm != INSN_NO_REG && !(i->op == INSN_CMPXCHG && !(e.flags & ZF)))
         insn_reg_set(regs, i->rm, i->bytes, i->high_reg, e.value);
     return true;
 }

@@ -3,7 +3,7 @@
 #
 # The ISO boots by BIOS and by UEFI, runs every guest on it, and powers the machine off by itself:
 # once by QEMU's exit port, once by ACPI.
-iso=$builddir/hypervisor-shim/shim.iso
+iso=${builddir:=.}/hypervisor-shim/shim.iso
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 n=0
@@ -24,8 +24,7 @@ boot() {
     ok $? "$what: the machine ends with status $want (it was $status)"
     grep -q 'hello from a paravirtualized kernel' "$work/log"
     ok $? "$what: the first guest speaks"
-    # shellcheck disable=SC2126
-    guests=$(ls "$builddir/hypervisor-shim/iso/boot/guests" | wc -l)
+    guests=$(find "$builddir/hypervisor-shim/iso/boot/guests" -type f | wc -l)
     ended=$(grep -c 'powered off' "$work/log")
     [ "$ended" = "$guests" ]
     ok $? "$what: all $guests guests power off"
