@@ -5,3 +5,4 @@
 include tests/unit/abi/local.mk
 include tests/unit/tools/local.mk
 include tests/unit/core/mm.mk
+include tests/unit/core/x86.mk
