@@ -5,7 +5,10 @@
 EXAMPLES = \
 	examples/01-hello \
 	examples/02-pagetables \
-	examples/03-traps-and-user-mode
+	examples/03-traps-and-user-mode \
+	examples/04-events \
+	examples/05-ring \
+	examples/06-time
 
 noinst_PROGRAMS += $(EXAMPLES)
 
@@ -33,3 +36,24 @@ examples_03_traps_and_user_mode_CFLAGS = $(EXAMPLE_CFLAGS)
 examples_03_traps_and_user_mode_LDFLAGS = $(EXAMPLE_LDFLAGS)
 examples_03_traps_and_user_mode_LDADD = libpv/libpv.a
 examples_03_traps_and_user_mode_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+examples_04_events_SOURCES = examples/04-events.c
+examples_04_events_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+examples_04_events_CFLAGS = $(EXAMPLE_CFLAGS)
+examples_04_events_LDFLAGS = $(EXAMPLE_LDFLAGS)
+examples_04_events_LDADD = libpv/libpv.a
+examples_04_events_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+examples_05_ring_SOURCES = examples/05-ring.c
+examples_05_ring_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+examples_05_ring_CFLAGS = $(EXAMPLE_CFLAGS)
+examples_05_ring_LDFLAGS = $(EXAMPLE_LDFLAGS)
+examples_05_ring_LDADD = libpv/libpv.a
+examples_05_ring_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+examples_06_time_SOURCES = examples/06-time.c
+examples_06_time_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+examples_06_time_CFLAGS = $(EXAMPLE_CFLAGS)
+examples_06_time_LDFLAGS = $(EXAMPLE_LDFLAGS)
+examples_06_time_LDADD = libpv/libpv.a
+examples_06_time_DEPENDENCIES = $(EXAMPLE_DEPS)

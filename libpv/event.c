@@ -186,6 +186,21 @@ int pv_event_status(uint32_t port, struct xen_evtchn_status *status)
     return (int)pv_hypercall_event_channel_op(XEN_EVTCHNOP_status, status);
 }
 
+int pv_event_own_domid(xen_domid_t *dom)
+{
+    struct xen_evtchn_status status;
+    uint32_t port;
+    int err = pv_event_alloc_unbound(XEN_DOMID_SELF, &port);
+
+    if (err)
+        return err;
+    err = pv_event_status(port, &status);
+    pv_event_close(port);
+    if (err == 0)
+        *dom = status.u.unbound.dom;
+    return err;
+}
+
 int pv_event_send(uint32_t port)
 {
     struct xen_evtchn_send op = {.port = port};

@@ -68,6 +68,7 @@ LIBPV_C = \
 LIBPV_ASM = \
 	libpv/x86_64/cpu.S \
 	libpv/x86_64/hypercall.S \
+	libpv/x86_64/mem.S \
 	libpv/x86_64/start.S \
 	libpv/x86_64/trap.S
 

@@ -65,16 +65,6 @@ int pv_time_set_deadline(uint64_t when)
     return (int)pv_hypercall_set_timer_op(when);
 }
 
-int pv_time_set_deadline_ahead(uint64_t when)
-{
-    struct xen_vcpu_set_singleshot_timer op = {
-        .timeout_abs_ns = when,
-        .flags = XEN_VCPU_SSHOTTMR_future,
-    };
-
-    return (int)pv_hypercall_vcpu_op(XEN_VCPUOP_set_singleshot_timer, pv_host_cpu(), &op);
-}
-
 int pv_time_set_period(uint64_t period)
 {
     struct xen_vcpu_set_periodic_timer op = {.period_ns = period};

@@ -66,6 +66,12 @@ int pv_event_bind_vcpu(uint32_t port, unsigned vcpu);
 /* Masks and frees the port and forgets its handler. */
 int pv_event_close(uint32_t port);
 
+/*
+ * Our own domain number, which no hypercall tells outright: an unbound port for ourselves shows it.
+ * Needed where the ABI takes no XEN_DOMID_SELF, e.g. to grant to oneself. -XEN_ENOSPC.
+ */
+int pv_event_own_domid(xen_domid_t *dom);
+
 /* Fills *status, whose port and dom (XEN_DOMID_SELF) are set here. */
 int pv_event_status(uint32_t port, struct xen_evtchn_status *status);
 

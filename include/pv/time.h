@@ -39,12 +39,9 @@ void pv_time_wall(struct pv_wall_time *now);
 int pv_time_set_deadline(uint64_t when);
 
 /*
- * As above with -XEN_ETIME, and no timer set, if `when` is past. For another vCPU of this guest use
- * an IPI and have it set its own. Shares the deadline with pv_time_set_deadline().
+ * XEN_VIRQ_TIMER every `period` ns on this vCPU, at least 1 ms (-XEN_EINVAL); 0 stops it. Ticks
+ * come only while the vCPU runs: Xen stops the timer of a vCPU that is blocked.
  */
-int pv_time_set_deadline_ahead(uint64_t when);
-
-/* XEN_VIRQ_TIMER every `period` ns on this vCPU, at least 1 ms (-XEN_EINVAL); 0 stops it. */
 int pv_time_set_period(uint64_t period);
 
 /* Sleeps, events as they are. Wakes up by a poll, so it needs no timer handler. */
