@@ -6,7 +6,7 @@
  * only the one that waits for it.
  */
 #include <pv/pv.h>
-#define REQUESTS 1000 /* and one more, whose number is 0: the last */
+#define REQUESTS 1000 /* and one more, 0, the last */
 struct number {
     uint32_t id, value;
 };
@@ -14,8 +14,7 @@ PV_RING(square, struct number, struct number)
 static struct square_front front;
 static struct square_back back;
 static struct pv_grant_map map;
-static uint32_t front_port, back_port, ref, served;
-static bool done;
+static uint32_t front_port, back_port, ref, served, done;
 
 static void front_open(xen_domid_t peer)
 {

@@ -57,3 +57,10 @@ examples_06_time_CFLAGS = $(EXAMPLE_CFLAGS)
 examples_06_time_LDFLAGS = $(EXAMPLE_LDFLAGS)
 examples_06_time_LDADD = libpv/libpv.a
 examples_06_time_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+# Two guests that talk: names its kernel relative to itself, so it belongs beside it.
+noinst_DATA += examples/05-ring.json
+EXTRA_DIST += examples/05-ring.json.in
+CLEANFILES += examples/05-ring.json
+examples/05-ring.json: examples/05-ring.json.in
+	$(AM_V_GEN)$(MKDIR_P) examples && cp $< $@
