@@ -107,7 +107,7 @@ void dentry_put(struct dentry *d)
         BUG_ON(d->refs <= 0);
         if (--d->refs > 0)
             return;
-        if (d->hashed) {
+        if (d->hashed && !d->sb->no_dcache) {
             list_add_tail(&lru, &d->lru);
             return;
         }
@@ -122,6 +122,10 @@ struct dentry *dentry_lookup(struct dentry *parent, const char *name, u32 len)
 
     for (d = *hash_slot(h); d; d = d->hash_next) {
         if (d->hash == h && d->parent == parent && d->len == len && !memcmp(d->name, name, len)) {
+            if (d->sb->no_dcache && d->inode && d->inode->nlink == 0) {
+                dentry_unhash(d); /* the name went away behind our back */
+                return NULL;
+            }
             if (d->refs++ == 0)
                 list_del(&d->lru);
             return d;

@@ -85,8 +85,7 @@ void devfs_remove(const char *name)
         memfs_remove(dir, name, strlen(name));
 }
 
-/* A mount has a root dentry of its own above the one tree's root inode. Names cached before a device
- * came or went are dropped by lookups that find the entry changed: see below. */
+/* A mount has a root dentry of its own above the one tree's root inode. */
 static int devfs_mount(struct super_block *sb, const char *data)
 {
     int err = make_tree();
@@ -95,6 +94,7 @@ static int devfs_mount(struct super_block *sb, const char *data)
         return err;
     inode_ref(devfs->root->inode);
     sb->dev = devfs->dev;
+    sb->no_dcache = true; /* drivers add and remove nodes */
     sb->root = dentry_root(sb, devfs->root->inode);
     return sb->root ? 0 : -ENOMEM;
 }

@@ -75,7 +75,6 @@ struct dentry *lookup_one(struct dentry *parent, const char *name, u32 len)
     return d;
 }
 
-/* File systems without a fixed directory (procfs) revalidate by dropping their dentries. */
 static struct dentry *lookup_name(struct dentry *parent, const char *name, u32 len)
 {
     struct dentry *d = dentry_lookup(parent, name, len);

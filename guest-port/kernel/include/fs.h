@@ -57,6 +57,7 @@ struct super_block {
     struct dentry *mountpoint; /* NULL for the root file system */
     struct list inodes;
     char source[64];
+    bool no_dcache; /* names come and go without us: keep no dentry that nobody uses */
     void *priv;
 };
 

@@ -45,10 +45,10 @@ int do_truncate(struct inode *i, u64 size);
 int sync_sb(struct super_block *sb, bool wait);
 struct super_block *fs_mount(const char *type, const char *source, unsigned flags,
                              const char *data);
+struct fs_type *fs_types(void); /* chain of all */
 /* locks.c */
 void locks_release(struct file *f, struct files *owner);
 
-struct file_lock_arg;
 long fcntl_lock(struct file *f, unsigned cmd, unsigned long arg);
 
 #endif
