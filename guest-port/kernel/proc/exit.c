@@ -14,6 +14,7 @@
 #include "printk.h"
 #include "proc_internal.h"
 #include "string.h"
+#include "tty.h"
 #include "uaccess.h"
 
 #define WNOHANG    1
@@ -23,9 +24,6 @@
 #define WNOWAIT    0x01000000
 #define WALL       0x40000000
 #define WCLONE     0x80000000u
-
-extern void tty_session_leader_exit(struct proc *p) __attribute__((weak));
-extern void file_locks_drop(struct files *fs) __attribute__((weak));
 
 /* --- telling the parent
  * ---------------------------------------------------------------------------------- */
@@ -145,8 +143,7 @@ static void proc_ended(struct proc *p)
     bool forget;
 
     timer_cancel(&p->real_timer.timer);
-    if (p->pid == p->sid && tty_session_leader_exit)
-        tty_session_leader_exit(p);
+    tty_session_exit(p);
     files_put(p->files);
     fs_ctx_put(p->fs);
     p->files = NULL;

@@ -3,6 +3,7 @@
 #include "errno.h"
 #include "proc_internal.h"
 #include "string.h"
+#include "tty.h"
 #include "uaccess.h"
 
 long sys_getpid(void)
@@ -66,7 +67,7 @@ long sys_setsid(void)
 
     list_for_each(o, &all_procs, all_link) if (o->pgid == p->pid) return -EPERM;
     p->sid = p->pgid = p->pid;
-    p->tty = NULL;
+    tty_forget(p);
     return p->pid;
 }
 

@@ -73,6 +73,8 @@ static void init_thread(void *arg)
         panic("no memory for init");
     mount_root();
     open_console();
+    if (cmdline_get("strace", v, sizeof(v)))
+        current->work |= WORK_TRACE; /* and all its descendants */
     if (cmdline_get("quiet", v, sizeof(v)))
         printk_quiet = true;
     run_init();

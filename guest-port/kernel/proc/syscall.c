@@ -2,8 +2,9 @@
 /*
  * syscall.c - the table behind entry.S, made from syscalls.def, and the tracer.
  *
- * `strace=PID|all` on the kernel command line, or a write to /proc/sys/kernel/strace, prints each
- * call with arguments and result to the kernel's messages; unknown calls are printed once.
+ * `strace` on the kernel command line sets WORK_TRACE for init and so for all its descendants: each
+ * call is printed with arguments and result to the kernel's messages, unknown ones with their
+ * number.
  */
 #include "arch.h"
 #include "errno.h"
