@@ -145,8 +145,12 @@ uint64_t row_deadline_busy(uint64_t arg)
     callback(bench_h_event_mark);
     bench_mark = 0;
     int64_t ret = rt_set_timer(deadline);
-    while (!bench_mark)
-        last = rt_tsc();
+    for (;;) {
+        uint64_t t = rt_tsc();
+        if (bench_mark)
+            break;
+        last = t;
+    }
     uint64_t now = rt_now();
     CHECK(ret == 0 && now >= deadline && now < deadline + 300000, deadline, now);
     callback(NULL);
