@@ -120,7 +120,7 @@ static const thunk by_entry[CALLS] = {
 #pragma GCC diagnostic pop
 
 /* Kernels probe for calls: each number is told once per guest, and counted ever after. */
-static long unknown_number(struct vcpu *v, uint64_t nr)
+static __attribute__((noinline)) long unknown_number(struct vcpu *v, uint64_t nr)
 {
     uint64_t bit = 1ull << (nr < CALLS ? nr : CALLS - 1);
 

@@ -72,7 +72,7 @@ static inline void tell_vcpu(struct vcpu *v, uint32_t port)
         sched_wake(v);
 }
 
-static void wake_pollers(struct domain *d, uint32_t port)
+static __attribute__((noinline)) void wake_pollers(struct domain *d, uint32_t port)
 {
     for (unsigned i = 0; i < d->vcpus; i++) {
         struct vcpu *v = d->vcpu[i];
@@ -181,7 +181,7 @@ static long no_port(struct vcpu *v)
     return refuse(v, RULE_PORT_NONE_FREE, .limit = EVTCHN_PORTS - 1);
 }
 
-static long alloc_unbound(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long alloc_unbound(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_evtchn_alloc_unbound a;
     struct domain *d;
@@ -189,7 +189,7 @@ static long alloc_unbound(struct vcpu *v, pv_gptr_t arg)
     long err;
 
     if (guest_copy_in(&a, arg, sizeof(a)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     d = domain_for(v, a.dom, &err);
     if (!d)
         return err;
@@ -202,11 +202,11 @@ static long alloc_unbound(struct vcpu *v, pv_gptr_t arg)
                                                                        : a.remote_dom});
     a.port = port;
     if (guest_copy_out(arg, &a, sizeof(a)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     return 0;
 }
 
-static long bind_interdomain(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long bind_interdomain(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_evtchn_bind_interdomain b;
     struct domain *d = v->domain, *rd;
@@ -214,7 +214,7 @@ static long bind_interdomain(struct vcpu *v, pv_gptr_t arg)
     uint32_t port;
 
     if (guest_copy_in(&b, arg, sizeof(b)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     rd = b.remote_dom == XEN_DOMID_SELF ? d : domain_by_id(b.remote_dom);
     if (!rd || !rd->ports)
         return refuse(v, RULE_DOMAIN_UNKNOWN, .value = b.remote_dom);
@@ -232,11 +232,11 @@ static long bind_interdomain(struct vcpu *v, pv_gptr_t arg)
     set_pending(d, &d->ports[port], port);
     b.local_port = port;
     if (guest_copy_out(arg, &b, sizeof(b)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     return 0;
 }
 
-static long bind_virq(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long bind_virq(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_evtchn_bind_virq b;
     struct domain *d = v->domain;
@@ -244,7 +244,7 @@ static long bind_virq(struct vcpu *v, pv_gptr_t arg)
     uint32_t port;
 
     if (guest_copy_in(&b, arg, sizeof(b)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     if (b.virq >= XEN_NR_VIRQS)
         return refuse(v, RULE_VIRQ_UNKNOWN, .value = b.virq, .limit = XEN_NR_VIRQS);
     if (virq_is_global(b.virq) && b.vcpu != 0)
@@ -262,18 +262,18 @@ static long bind_virq(struct vcpu *v, pv_gptr_t arg)
     target->virq_port[b.virq] = (uint16_t)port;
     b.port = port;
     if (guest_copy_out(arg, &b, sizeof(b)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     return 0;
 }
 
-static long bind_ipi(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long bind_ipi(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_evtchn_bind_ipi b;
     struct domain *d = v->domain;
     uint32_t port;
 
     if (guest_copy_in(&b, arg, sizeof(b)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     if (b.vcpu >= d->vcpus)
         return refuse(v, RULE_VCPU_UNKNOWN, .value = b.vcpu);
     port = free_port(d);
@@ -282,33 +282,33 @@ static long bind_ipi(struct vcpu *v, pv_gptr_t arg)
     open_port(d, port, (struct evtchn){.state = EVTCHN_IPI, .vcpu = (uint8_t)b.vcpu});
     b.port = port;
     if (guest_copy_out(arg, &b, sizeof(b)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     return 0;
 }
 
-static long bind_pirq(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long bind_pirq(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_evtchn_bind_pirq b;
 
     if (guest_copy_in(&b, arg, sizeof(b)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     return refuse(v, RULE_PORT_NO_PIRQ, .value = b.pirq, .err = b.pirq < PIRQS ? 0 : -XEN_EINVAL);
 }
 
 /* -- using ports ------------------------------------------------------------------ */
 
-static long no_such_port(struct vcpu *v, uint32_t port)
+static COLD long no_such_port(struct vcpu *v, uint32_t port)
 {
     return refuse(v, RULE_PORT_UNKNOWN, .port = port);
 }
 
-static long op_close(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long op_close(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_evtchn_close c;
     struct evtchn *e;
 
     if (guest_copy_in(&c, arg, sizeof(c)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     e = port_of(v->domain, c.port);
     if (!e)
         return no_such_port(v, c.port);
@@ -318,46 +318,45 @@ static long op_close(struct vcpu *v, pv_gptr_t arg)
     return 0;
 }
 
-static void notify_backend(struct domain *d, uint32_t backend)
+static __attribute__((noinline)) void notify_backend(struct domain *d, uint32_t backend)
 {
     if (backend == BACKEND_CONSOLE)
         console_notified(d);
 }
 
-static long op_send(struct vcpu *v, pv_gptr_t arg)
+static COLD long cannot_send(struct vcpu *v, uint32_t port, unsigned state)
+{
+    if (state == EVTCHN_FREE)
+        return refuse(v, RULE_PORT_CLOSED, .port = port);
+    return refuse(v, RULE_PORT_KIND, .port = port, .value = state);
+}
+
+static inline long op_send(struct vcpu *v, pv_gptr_t arg)
 {
     struct domain *d = v->domain;
     struct xen_evtchn_send s;
     struct evtchn *e;
 
     if (guest_copy_in(&s, arg, sizeof(s)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     e = port_of(d, s.port);
     if (unlikely(!e))
         return no_such_port(v, s.port);
-    switch (e->state) {
-    case EVTCHN_INTERDOMAIN: {
+    if (e->state == EVTCHN_INTERDOMAIN) {
         struct domain *rd = hv.domain[e->remote];
 
         set_pending(rd, &rd->ports[e->peer], e->peer);
-        return 0;
-    }
-    case EVTCHN_IPI:
+    } else if (e->state == EVTCHN_IPI) {
         set_pending(d, e, s.port);
-        return 0;
-    case EVTCHN_BACKEND:
+    } else if (e->state == EVTCHN_BACKEND) {
         notify_backend(d, e->peer);
-        return 0;
-    case EVTCHN_UNBOUND: /* nobody is there to hear it */
-        return 0;
-    case EVTCHN_FREE:
-        return refuse(v, RULE_PORT_CLOSED, .port = s.port);
-    default:
-        return refuse(v, RULE_PORT_KIND, .port = s.port, .value = e->state);
+    } else if (e->state != EVTCHN_UNBOUND) { /* there nobody is to hear it */
+        return cannot_send(v, s.port, e->state);
     }
+    return 0;
 }
 
-static long op_status(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long op_status(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_evtchn_status s;
     struct evtchn *e;
@@ -365,7 +364,7 @@ static long op_status(struct vcpu *v, pv_gptr_t arg)
     long err;
 
     if (guest_copy_in(&s, arg, sizeof(s)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     d = domain_for(v, s.dom, &err);
     if (!d)
         return err;
@@ -396,17 +395,17 @@ static long op_status(struct vcpu *v, pv_gptr_t arg)
         break;
     }
     if (guest_copy_out(arg, &s, sizeof(s)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     return 0;
 }
 
-static long op_bind_vcpu(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long op_bind_vcpu(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_evtchn_bind_vcpu b;
     struct evtchn *e;
 
     if (guest_copy_in(&b, arg, sizeof(b)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     if (b.vcpu >= v->domain->vcpus)
         return refuse(v, RULE_VCPU_UNKNOWN, .value = b.vcpu);
     e = port_of(v->domain, b.port);
@@ -419,14 +418,14 @@ static long op_bind_vcpu(struct vcpu *v, pv_gptr_t arg)
     return 0;
 }
 
-static long op_unmask(struct vcpu *v, pv_gptr_t arg)
+static inline long op_unmask(struct vcpu *v, pv_gptr_t arg)
 {
     struct domain *d = v->domain;
     struct xen_evtchn_unmask u;
     struct evtchn *e;
 
     if (guest_copy_in(&u, arg, sizeof(u)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     e = port_of(d, u.port);
     if (unlikely(!e))
         return no_such_port(v, u.port);
@@ -436,14 +435,14 @@ static long op_unmask(struct vcpu *v, pv_gptr_t arg)
     return 0;
 }
 
-static long op_reset(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long op_reset(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_evtchn_reset r;
     struct domain *d;
     long err;
 
     if (guest_copy_in(&r, arg, sizeof(r)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     d = domain_for(v, r.dom, &err);
     if (!d)
         return err;
@@ -451,24 +450,20 @@ static long op_reset(struct vcpu *v, pv_gptr_t arg)
     return 0;
 }
 
-static long op_set_priority(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long op_set_priority(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_evtchn_set_priority p;
 
     if (guest_copy_in(&p, arg, sizeof(p)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     if (!port_of(v->domain, p.port))
         return no_such_port(v, p.port);
     return refuse(v, RULE_PORT_FIFO, .port = p.port);
 }
 
-long hc_event_channel_op(struct vcpu *v, int32_t cmd, pv_gptr_t arg)
+static __attribute__((noinline)) long other_op(struct vcpu *v, int32_t cmd, pv_gptr_t arg)
 {
     switch (cmd) {
-    case XEN_EVTCHNOP_send:
-        return op_send(v, arg);
-    case XEN_EVTCHNOP_unmask:
-        return op_unmask(v, arg);
     case XEN_EVTCHNOP_alloc_unbound:
         return alloc_unbound(v, arg);
     case XEN_EVTCHNOP_bind_interdomain:
@@ -497,12 +492,21 @@ long hc_event_channel_op(struct vcpu *v, int32_t cmd, pv_gptr_t arg)
     }
 }
 
+long hc_event_channel_op(struct vcpu *v, int32_t cmd, pv_gptr_t arg)
+{
+    if (cmd == XEN_EVTCHNOP_send)
+        return op_send(v, arg);
+    if (cmd == XEN_EVTCHNOP_unmask)
+        return op_unmask(v, arg);
+    return other_op(v, cmd, arg);
+}
+
 long hc_event_channel_op_compat(struct vcpu *v, pv_gptr_t arg)
 {
     uint32_t cmd;
 
     if (guest_copy_in(&cmd, arg, sizeof(cmd)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     if (cmd > XEN_EVTCHNOP_unmask)
         return refuse(v, RULE_HYPERCALL_SUBOP, .value = cmd);
     return hc_event_channel_op(v, (int32_t)cmd, gptr_add(arg, offsetof(struct xen_evtchn_op, u)));

@@ -41,19 +41,24 @@ long hc_fpu_taskswitch(struct vcpu *v, int32_t set)
     return 0;
 }
 
+static COLD long bad_segment_base(struct vcpu *v, uint32_t which, uint64_t base)
+{
+    if (which > XEN_SEGBASE_GS_USER_SEL)
+        return refuse(v, RULE_SEGBASE_WHICH, .value = which);
+    return refuse(v, RULE_SEGBASE_ADDRESS, .va = base, .value = which);
+}
+
 long hc_set_segment_base(struct vcpu *v, uint32_t which, uint64_t base)
 {
-    if (unlikely(which > XEN_SEGBASE_GS_USER_SEL))
-        return refuse(v, RULE_SEGBASE_WHICH, .value = which);
-    if (which == XEN_SEGBASE_GS_USER_SEL) {
-        base &= 0xffff;
-        plat_segbase_load(v, SEGSEL_GS_USER, base > 3 ? base | 3 : base);
-        return 0; /* a selector that cannot be loaded is null, by the ABI */
+    if (which < XEN_SEGBASE_GS_USER_SEL && likely(canonical(base))) {
+        plat_segbase_load(v, which, base);
+        return 0;
     }
-    if (unlikely(!canonical(base)))
-        return refuse(v, RULE_SEGBASE_ADDRESS, .va = base, .value = which);
-    plat_segbase_load(v, which, base);
-    return 0;
+    if (which != XEN_SEGBASE_GS_USER_SEL)
+        return bad_segment_base(v, which, base);
+    base &= 0xffff;
+    plat_segbase_load(v, SEGSEL_GS_USER, base > 3 ? base | 3 : base);
+    return 0; /* a selector that cannot be loaded is null, by the ABI */
 }
 
 _Static_assert(SEGBASE_FS == XEN_SEGBASE_FS && SEGBASE_GS_USER == XEN_SEGBASE_GS_USER &&
@@ -198,11 +203,9 @@ static long guest_handle(struct vcpu *v, pv_gptr_t arg)
     return 0;
 }
 
-long hc_xen_version(struct vcpu *v, int32_t cmd, pv_gptr_t arg)
+static __attribute__((noinline)) long version_text(struct vcpu *v, int32_t cmd, pv_gptr_t arg)
 {
     switch (cmd) {
-    case XENVER_version:
-        return VERSION_MAJOR << 16 | VERSION_MINOR;
     case XENVER_extraversion:
         return text_out(v, arg, ".0-pv", XEN_EXTRAVERSION_LEN);
     case XENVER_compile_info:
@@ -228,6 +231,13 @@ long hc_xen_version(struct vcpu *v, int32_t cmd, pv_gptr_t arg)
     default:
         return refuse(v, RULE_HYPERCALL_SUBOP, .value = (uint32_t)cmd);
     }
+}
+
+long hc_xen_version(struct vcpu *v, int32_t cmd, pv_gptr_t arg)
+{
+    if (cmd == XENVER_version)
+        return VERSION_MAJOR << 16 | VERSION_MINOR;
+    return version_text(v, cmd, arg);
 }
 
 /* -- vm_assist, console, ports ------------------------------------------------------- */

@@ -95,3 +95,8 @@ long reason_record(struct vcpu *v, struct reason *r)
     r->hypercall = v->hypercall;
     return reason_record_domain(v->domain, r);
 }
+
+long refuse_pointer(struct vcpu *v, uint64_t va)
+{
+    return refuse(v, RULE_GUEST_POINTER, .va = va);
+}

@@ -66,6 +66,9 @@ long reason_record(struct vcpu *v, struct reason *r);
 long reason_record_domain(struct domain *d, struct reason *r);
 #define refuse(v, RULE_NAME, ...) \
     reason_record((v), &(struct reason){ .rule = (RULE_NAME), .hypercall = 0xffff, __VA_ARGS__ })
+/* Refusals of functions that are on hot paths are apart, so that these need no stack for them. */
+#define COLD __attribute__((noinline, cold))
+long refuse_pointer(struct vcpu *v, uint64_t va); /* RULE_GUEST_POINTER */
 #define refuse_domain(d, RULE_NAME, ...) \
     reason_record_domain((d), &(struct reason){ .rule = (RULE_NAME), .hypercall = 0xffff, __VA_ARGS__ })
 

@@ -126,12 +126,12 @@ static bool upcall_due(const struct vcpu *v)
     return v->info->evtchn_upcall_pending && !v->info->evtchn_upcall_mask;
 }
 
-static long op_poll(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long op_poll(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_sched_poll p;
 
     if (guest_copy_in(&p, arg, sizeof(p)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     if (p.nr_ports > POLL_MAX)
         return refuse(v, RULE_POLL_COUNT, .value = p.nr_ports, .limit = POLL_MAX);
     if (guest_copy_in(v->poll_port, p.ports, p.nr_ports * sizeof(uint32_t)))
@@ -159,12 +159,12 @@ static long op_poll(struct vcpu *v, pv_gptr_t arg)
     return 0;
 }
 
-static long op_shutdown(struct vcpu *v, pv_gptr_t arg, bool now)
+static __attribute__((noinline)) long op_shutdown(struct vcpu *v, pv_gptr_t arg, bool now)
 {
     struct xen_sched_shutdown s;
 
     if (guest_copy_in(&s, arg, sizeof(s)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     if (now)
         domain_shutdown(v->domain, (uint8_t)s.reason);
     else if (!v->domain->shutdown_code_set) {
@@ -174,12 +174,12 @@ static long op_shutdown(struct vcpu *v, pv_gptr_t arg, bool now)
     return 0;
 }
 
-static long op_remote_shutdown(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long op_remote_shutdown(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_sched_remote_shutdown r;
 
     if (guest_copy_in(&r, arg, sizeof(r)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     if (!domain_by_id(r.domain_id))
         return refuse(v, RULE_DOMAIN_UNKNOWN, .value = r.domain_id);
     return refuse(v, RULE_SCHED_PRIVILEGED, .value = XEN_SCHEDOP_remote_shutdown);
@@ -193,14 +193,14 @@ void sched_watchdog_fired(struct timer *t)
     domain_shutdown(d, XEN_SHUTDOWN_watchdog);
 }
 
-static long op_watchdog(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long op_watchdog(struct vcpu *v, pv_gptr_t arg)
 {
     struct domain *d = v->domain;
     struct xen_sched_watchdog w;
     uint64_t deadline;
 
     if (guest_copy_in(&w, arg, sizeof(w)))
-        return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+        return refuse_pointer(v, arg.va);
     deadline = plat_now() + w.timeout * 1000000000ull;
     if (w.id == 0) {
         for (unsigned i = 0; i < WATCHDOGS; i++) {

@@ -346,7 +346,7 @@ static long op_send_nmi(struct vcpu *v, struct vcpu *target, pv_gptr_t arg)
     return 0;
 }
 
-long hc_vcpu_op(struct vcpu *v, int32_t cmd, uint32_t id, pv_gptr_t arg)
+static __attribute__((noinline)) long other_op(struct vcpu *v, int32_t cmd, uint32_t id, pv_gptr_t arg)
 {
     struct vcpu *target;
 
@@ -354,8 +354,6 @@ long hc_vcpu_op(struct vcpu *v, int32_t cmd, uint32_t id, pv_gptr_t arg)
         return refuse(v, RULE_VCPU_UNKNOWN, .value = id);
     target = v->domain->vcpu[id];
     switch (cmd) {
-    case XEN_VCPUOP_is_up:
-        return target->is_up;
     case XEN_VCPUOP_initialise:
         return op_initialise(v, target, cmd, arg);
     case XEN_VCPUOP_up:
@@ -386,4 +384,11 @@ long hc_vcpu_op(struct vcpu *v, int32_t cmd, uint32_t id, pv_gptr_t arg)
     default:
         return refuse(v, RULE_HYPERCALL_SUBOP, .value = (uint32_t)cmd);
     }
+}
+
+long hc_vcpu_op(struct vcpu *v, int32_t cmd, uint32_t id, pv_gptr_t arg)
+{
+    if (cmd == XEN_VCPUOP_is_up && id < v->domain->vcpus)
+        return v->domain->vcpu[id]->is_up;
+    return other_op(v, cmd, id, arg);
 }
