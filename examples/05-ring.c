@@ -60,15 +60,15 @@ static void ask(void)
     uint32_t asked = 0, answered = 0, right = 0;
 
     while (answered <= REQUESTS && !front.end.broken) {
+        for (; square_front_get(&front, &n) > 0; answered++)
+            right += n.id <= REQUESTS && n.value == (REQUESTS - n.id) * (REQUESTS - n.id);
         for (; asked <= REQUESTS && square_front_room(&front); asked++)
             square_front_put(&front, &(struct number){asked, REQUESTS - asked});
         if (square_front_publish(&front))
             pv_event_send(front_port);
-        for (; square_front_get(&front, &n) > 0; answered++)
-            right += n.id <= REQUESTS && n.value == (REQUESTS - n.id) * (REQUESTS - n.id);
-        if (back.ring) /* both ends are here */
+        if (pv_event_is_pending(back_port)) /* both ends are here */
             serve();
-        else if (answered <= REQUESTS && square_front_sleep(&front))
+        else if (!back.ring && answered <= REQUESTS && square_front_sleep(&front))
             pv_sched_poll(&front_port, 1, 0);
         pv_event_take(front_port);
     }
