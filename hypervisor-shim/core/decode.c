@@ -420,6 +420,11 @@ uint64_t insn_address(const struct insn *i, const struct xen_cpu_user_regs *regs
     return a + segbase;
 }
 
+uint64_t insn_source_address(const struct insn *i, const struct xen_cpu_user_regs *regs, uint64_t segbase)
+{
+    return insn_reg_get(regs, 6, i->address_bytes, false) + segbase;
+}
+
 /* -- effect ------------------------------------------------------------------------------- */
 
 enum { CF = 1, PF = 4, AF = 0x10, ZF = 0x40, SF = 0x80, DF = 0x400, OF = 0x800 };
@@ -548,13 +553,22 @@ static struct effect cmpxchg(const struct insn *i, struct xen_cpu_user_regs *reg
     return e;
 }
 
-static void stos_step(const struct insn *i, struct xen_cpu_user_regs *regs)
+static void reg_step(const struct insn *i, struct xen_cpu_user_regs *regs, unsigned n, uint64_t step)
+{
+    unsigned size = i->address_bytes;
+
+    insn_reg_set(regs, n, size, false, insn_reg_get(regs, n, size, false) + step);
+}
+
+static void string_step(const struct insn *i, struct xen_cpu_user_regs *regs)
 {
     uint64_t step = regs->rflags & DF ? -(uint64_t)i->bytes : i->bytes;
 
-    insn_reg_set(regs, 7, i->address_bytes, false, insn_reg_get(regs, 7, i->address_bytes, false) + step);
+    reg_step(i, regs, 7, step);
+    if (i->op == INSN_MOVS)
+        reg_step(i, regs, 6, step);
     if (i->rep || i->repne)
-        insn_reg_set(regs, 1, i->address_bytes, false, insn_reg_get(regs, 1, i->address_bytes, false) - 1);
+        reg_step(i, regs, 1, (uint64_t)-1);
 }
 
 static uint64_t source_value(const struct insn *i, const struct xen_cpu_user_regs *regs)
@@ -584,15 +598,18 @@ static struct effect effect_of(const struct insn *i, struct xen_cpu_user_regs *r
     case INSN_BT: case INSN_BTS: case INSN_BTR: case INSN_BTC:
         return bit(i, old, operand);
     case INSN_STOS:
-        stos_step(i, regs);
+        string_step(i, regs);
         return (struct effect){insn_reg_get(regs, 0, i->bytes, false), 0, 0};
+    case INSN_MOVS:
+        string_step(i, regs);
+        return (struct effect){operand, 0, 0};
     }
     return arithmetic(i->op, old, operand, regs->rflags & CF, i->bytes);
 }
 
 bool insn_store(const struct insn *i, struct xen_cpu_user_regs *regs, uint64_t old, uint64_t *value)
 {
-    uint64_t operand = source_value(i, regs);
+    uint64_t operand = i->op == INSN_MOVS ? *value & size_mask(i->bytes) : source_value(i, regs);
     bool to_reg = i->source == SRC_RM;
     struct effect e;
 

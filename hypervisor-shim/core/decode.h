@@ -21,13 +21,13 @@
 
 enum insn_op {
     INSN_UNKNOWN,
-    /* -- memory or register destination: insn_store() knows them all, down to INSN_STOS -- */
+    /* -- memory or register destination: insn_store() knows them all, down to INSN_MOVS -- */
     INSN_ADD, INSN_OR, INSN_ADC, INSN_SBB, INSN_AND, INSN_SUB, INSN_XOR, INSN_CMP, /* in this order */
     INSN_TEST, INSN_MOV, INSN_XCHG, INSN_NOT, INSN_NEG, INSN_INC, INSN_DEC,
     INSN_BT, INSN_BTS, INSN_BTR, INSN_BTC,                                         /* in this order */
-    INSN_CMPXCHG, INSN_XADD, INSN_MOVNTI, INSN_STOS,
-    /* -- string moves and port I/O -- */
-    INSN_MOVS, INSN_IN, INSN_OUT, INSN_INS, INSN_OUTS,
+    INSN_CMPXCHG, INSN_XADD, INSN_MOVNTI, INSN_STOS, INSN_MOVS,
+    /* -- port I/O -- */
+    INSN_IN, INSN_OUT, INSN_INS, INSN_OUTS,
     /* -- privileged, or nearly -- */
     INSN_INT, INSN_CLI, INSN_STI, INSN_HLT, INSN_CLTS, INSN_INVD, INSN_WBINVD, INSN_LMSW, INSN_INVLPG,
     INSN_MOV_FROM_CR, INSN_MOV_TO_CR, INSN_MOV_FROM_DR, INSN_MOV_TO_DR, /* reg: CRn/DRn, rm: register */
@@ -68,9 +68,13 @@ bool insn_decode(struct insn *i, const uint8_t *code, size_t n);
  * segbase: the base of i->segment if it has one, else 0. */
 uint64_t insn_address(const struct insn *i, const struct xen_cpu_user_regs *regs, uint64_t segbase);
 
-/* Carry out i (INSN_ADD .. INSN_STOS) on a destination that holds `old`. *value: what it holds
+/* The linear address that a MOVS or OUTS reads; segbase as above, for this operand alone. */
+uint64_t insn_source_address(const struct insn *i, const struct xen_cpu_user_regs *regs, uint64_t segbase);
+
+/* Carry out i (INSN_ADD .. INSN_MOVS) on a destination that holds `old`. *value: what it holds
  * after, cut to i->bytes; registers and arithmetic flags in regs change as the processor's would
- * (also rdi and rcx of one STOS step), rip does not. Returns whether the destination is written at
+ * (also rdi, rsi and rcx of one STOS or MOVS step), rip does not. For MOVS *value is, before,
+ * what it read. Returns whether the destination is written at
  * all (not by CMP, TEST, BT). With SRC_RM `old` is what r/m holds, and the register is written. */
 bool insn_store(const struct insn *i, struct xen_cpu_user_regs *regs, uint64_t old, uint64_t *value);
 

@@ -49,6 +49,21 @@ static uint64_t segment_base(struct vcpu *v, unsigned segment)
     return v->segbase[segment == INSN_SEG_FS ? SEGBASE_FS : SEGBASE_GS_KERNEL];
 }
 
+/* STOS and MOVS write to (%rdi), which no segment prefix moves. */
+static bool string_op(const struct insn *i)
+{
+    return i->op == INSN_STOS || i->op == INSN_MOVS;
+}
+
+/* What a MOVS reads. False: not readable, which is the guest's own page fault. */
+static bool movs_source(struct vcpu *v, const struct insn *i, uint64_t *value)
+{
+    uint64_t from = insn_source_address(i, &v->regs, segment_base(v, i->segment));
+
+    *value = 0;
+    return guest_range_ok(from, i->bytes) && plat_guest_read(value, from, i->bytes) == 0;
+}
+
 bool emulate_pt_write(struct vcpu *v, uint64_t va)
 {
     struct pt c = {.d = v->domain, .v = v, .va = va, .owner = v->domain->id};
@@ -60,16 +75,18 @@ bool emulate_pt_write(struct vcpu *v, uint64_t va)
 
     if (!guest_va_ok(va) || !(f = table_of(v, va)))
         return false;
-    if (!fetch(v, &i) || !i.memory || i.op == INSN_UNKNOWN || i.op > INSN_STOS) {
+    if (!fetch(v, &i) || !i.memory || i.op == INSN_UNKNOWN || i.op > INSN_MOVS) {
         refuse(v, RULE_PT_WRITE_INSTRUCTION, .va = va, .mfn = frame_mfn(f).n, .level = 1);
         return false;
     }
-    at = insn_address(&i, &v->regs, segment_base(v, i.segment));
+    at = insn_address(&i, &v->regs, string_op(&i) ? 0 : segment_base(v, i.segment));
     if ((at ^ va) & ~(uint64_t)PV_PAGE_MASK || at & (i.bytes - 1u)) {
         refuse(v, RULE_PT_WRITE_PLACE, .va = at, .mfn = frame_mfn(f).n, .level = 1,
                .value = i.bytes);
         return false;
     }
+    if (unlikely(i.op == INSN_MOVS) && !movs_source(v, &i, &value))
+        return false;
     p = (uint64_t *)((uint8_t *)plat_map(frame_mfn(f)) + (at & PV_PAGE_MASK & ~7ull));
     old = __atomic_load_n(p, __ATOMIC_RELAXED);
     shift = (at & 7) * 8;
@@ -80,7 +97,7 @@ bool emulate_pt_write(struct vcpu *v, uint64_t va)
     if (l1_update(&c, p, (old & ~mask) | (value << shift & mask), false))
         return false;
     v->regs = regs;
-    if (!(i.rep && i.op == INSN_STOS && regs.rcx))
+    if (!((i.rep || i.repne) && string_op(&i) && regs.rcx))
         v->regs.rip += i.length;
     if (unlikely(regs.rflags & FLAG_TF))
         trap_inject(v, 1, 0);

@@ -4,7 +4,7 @@
  * SYSCALL and SYSENTER entries, and the state components that the FPU area holds.
  *
  * Invariants: SMEP on where there is one, WP and NXE on, no global pages, no SMAP (docs/caveats.md);
- * FSGSBASE on (both ways to use it); every gate leads to entry.S; TR is loaded once.
+ * FSGSBASE as the guest wants it; every gate leads to entry.S; TR is loaded once.
  */
 #include "x86.h"
 
@@ -22,6 +22,7 @@ static struct gate idt[256];
 struct percpu percpu0 __attribute__((aligned(64)));
 static uint8_t ist_stack[ISTS][IST_STACK_SIZE] __attribute__((aligned(16)));
 
+uint64_t cr4_possible = CR4_TSD | CR4_DE;
 uint32_t fpu_area_size;
 uint64_t fpu_xcr0_all;
 
@@ -132,12 +133,13 @@ void cpu_init(void)
     syscall_init(p);
 
     cpuid(7, 0, r);
-    if (!(r[1] & 1)) /* 2012 and later have it; both models that we are tested on do */
-        hv_panic("this processor has no FSGSBASE instructions, which the shim uses");
-    write_cr4(CR4_PAE | CR4_DE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE |
+    if (r[1] & 1)
+        cr4_possible |= CR4_FSGSBASE;
+    write_cr4(CR4_PAE | CR4_DE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT |
               (r[1] & 1u << 7 ? CR4_SMEP : 0));
     wrmsr(MSR_PAT, 0x050100070406); /* as Xen: guests are told so */
     fpu_init();
+    p->cr4 = read_cr4();
     p->cr0 = (read_cr0() | CR0_MP | CR0_NE | CR0_WP | CR0_TS) & ~(uint64_t)CR0_EM;
     write_cr0(p->cr0);
 }

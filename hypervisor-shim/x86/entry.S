@@ -13,7 +13,7 @@
  * GS: while in the hypervisor GS_BASE is the guest's active base and KERNEL_GS_BASE this CPU's
  * struct percpu; SYSCALL swaps for as long as it takes to find a stack. Interrupts are off
  * throughout; ring 0 is interrupted only in plat_idle(). Faults in ring 0 are legal at the
- * addresses of the extable and at exit_iretq, and a bug elsewhere. #DB, NMI, #MC and #DF come on
+ * addresses of the extable and at exit_iretq (then they are the guest's), and a bug elsewhere. #DB, NMI, #MC and #DF come on
  * stacks of their own, because a guest can make the first of them happen on the first
  * instruction of an entry; from ring 3 their frames are moved to where the others are.
  */
@@ -307,15 +307,30 @@ ring0_trap:
     addq $16, %rsp
     iretq
 
-/* The guest's frame could not be loaded. All its registers are live, and the frame is where it
- * was (the trap's own frame lies below it, over the slots that were popped): save them again. */
+/* The guest's frame could not be loaded: that is a fault of the guest's at the place where it was
+ * to go on, as on Xen. Its registers are all live, and its frame is where it was, with the
+ * trap's own frame below it, over the slots that were popped: they are saved again there.
+ *
+ *      rsp+0 vector, error, rip, cs, rflags, rsp, ss | +56 = v->regs.error_code | rip ...
+ */
 iret_fault:
-    movq 40(%rsp), %rsp
-    pushq $0
+    swapgs
+    popq %gs:PERCPU_SCRATCH
+    swapgs
+    popq 40(%rsp)                         /* the error code, to its slot (counted after the pop) */
+    leaq 40(%rsp), %rsp
     PUSH_REGS
     TAKE_STACK
     cld
-    call hv_failsafe
+    swapgs
+    movl %gs:PERCPU_SCRATCH, %esi
+    swapgs
+    cmpl $14, %esi                        /* a descriptor in an LDT page that is not mapped yet */
+    je 1f
+    call hv_trap
+    jmp hv_exit
+1:  movq %cr2, %rsi
+    call hv_page_fault
     jmp hv_exit
 
 /* -- guest memory ------------------------------------------------------------ */

@@ -183,7 +183,44 @@ bool plat_xcr0_set(struct vcpu *v, uint64_t value)
 
 /* -- segments ----------------------------------------------------------------- */
 
-/* The slot of the GS base that is not loaded, and of the one that is. */
+/* The instructions are there only while the guest has set CR4.FSGSBASE; the MSRs always are. */
+static uint64_t read_fs_base(void)
+{
+    uint64_t v;
+
+    if (!(percpu0.cr4 & CR4_FSGSBASE))
+        return rdmsr(MSR_FS_BASE);
+    asm volatile("rdfsbase %0" : "=r"(v));
+    return v;
+}
+
+static uint64_t read_gs_base(void)
+{
+    uint64_t v;
+
+    if (!(percpu0.cr4 & CR4_FSGSBASE))
+        return rdmsr(MSR_GS_BASE);
+    asm volatile("rdgsbase %0" : "=r"(v));
+    return v;
+}
+
+static void write_fs_base(uint64_t v)
+{
+    if (percpu0.cr4 & CR4_FSGSBASE)
+        asm volatile("wrfsbase %0" : : "r"(v));
+    else
+        wrmsr(MSR_FS_BASE, v);
+}
+
+static void write_gs_base(uint64_t v)
+{
+    if (percpu0.cr4 & CR4_FSGSBASE)
+        asm volatile("wrgsbase %0" : : "r"(v));
+    else
+        wrmsr(MSR_GS_BASE, v);
+}
+
+/* The slot of the GS base that is loaded. */
 static unsigned gs_active(const struct vcpu *v)
 {
     return v->kernel_mode ? SEGBASE_GS_KERNEL : SEGBASE_GS_USER;
@@ -191,19 +228,19 @@ static unsigned gs_active(const struct vcpu *v)
 
 void plat_segbase_save(struct vcpu *v)
 {
-    v->segbase[SEGBASE_FS] = rdfsbase();
-    v->segbase[gs_active(v)] = rdgsbase();
+    v->segbase[SEGBASE_FS] = read_fs_base();
+    v->segbase[gs_active(v)] = read_gs_base();
 }
 
 /* Load the user's %gs from the guest's tables while the kernel's base is (or is not) in place. */
 static bool user_gs_load(struct vcpu *v, uint16_t selector)
 {
-    uint64_t kernel = rdgsbase();
+    uint64_t kernel = read_gs_base();
     bool ok = load_selector_gs(selector > 3 ? selector | 3 : selector);
 
-    v->segbase[SEGBASE_GS_USER] = selector > 3 && ok ? rdgsbase() : 0;
+    v->segbase[SEGBASE_GS_USER] = selector > 3 && ok ? read_gs_base() : 0;
     v->segbase[SEGSEL_GS_USER] = ok ? selector : 0;
-    wrgsbase(v->kernel_mode ? kernel : v->segbase[SEGBASE_GS_USER]);
+    write_gs_base(v->kernel_mode ? kernel : v->segbase[SEGBASE_GS_USER]);
     return ok;
 }
 
@@ -211,12 +248,12 @@ bool plat_segbase_load(struct vcpu *v, unsigned which, uint64_t value)
 {
     switch (which) {
     case SEGBASE_FS:
-        wrfsbase(value);
+        write_fs_base(value);
         break;
     case SEGBASE_GS_USER:
     case SEGBASE_GS_KERNEL:
         if (which == gs_active(v))
-            wrgsbase(value);
+            write_gs_base(value);
         break;
     default:
         return user_gs_load(v, (uint16_t)value);
@@ -229,8 +266,8 @@ void plat_mode_switch(struct vcpu *v)
 {
     unsigned now = gs_active(v), before = SEGBASE_GS_USER + SEGBASE_GS_KERNEL - now;
 
-    v->segbase[before] = rdgsbase();
-    wrgsbase(v->segbase[now]);
+    v->segbase[before] = read_gs_base();
+    write_gs_base(v->segbase[now]);
     write_cr3(v->root[v->kernel_mode].n << PV_PAGE_SHIFT);
 }
 
@@ -361,17 +398,17 @@ static uint64_t selectors(const struct vcpu *v)
     return v->regs.ds | v->regs.es | v->regs.fs | v->regs.gs;
 }
 
-static void control_switch(const struct vcpu *prev, const struct vcpu *next)
-{
-    uint64_t want = next->cr4 & (CR4_TSD | CR4_DE);
-
-    if (prev == NULL || (prev->cr4 & (CR4_TSD | CR4_DE)) != want)
-        write_cr4((read_cr4() & ~(uint64_t)(CR4_TSD | CR4_DE)) | want);
-}
+enum { CR4_GUEST = CR4_TSD | CR4_DE | CR4_FSGSBASE };
 
 void plat_cr4_load(struct vcpu *v)
 {
-    control_switch(NULL, v);
+    struct percpu *p = &percpu0;
+    uint64_t want = (p->cr4 & ~(uint64_t)CR4_GUEST) | (v->cr4 & CR4_GUEST & cr4_possible);
+
+    if (want == p->cr4)
+        return;
+    p->cr4 = want;
+    write_cr4(want);
 }
 
 void plat_vcpu_switch(struct vcpu *prev, struct vcpu *next)
@@ -397,9 +434,9 @@ void plat_vcpu_switch(struct vcpu *prev, struct vcpu *next)
         ldt_descriptor_load(next);
     if (prev == NULL || (selectors(prev) | selectors(next)) != 0)
         selectors_load(next);
-    wrfsbase(next->segbase[SEGBASE_FS]);
-    wrgsbase(next->segbase[gs_active(next)]);
-    control_switch(prev, next);
+    plat_cr4_load(next);
+    write_fs_base(next->segbase[SEGBASE_FS]);
+    write_gs_base(next->segbase[gs_active(next)]);
     xcr0_write(next->xcr0);
     ts_write(next->ts || hv.cpu[0].fpu_owner != next);
     if (next->dr[7] & DR7_ACTIVE)

@@ -61,7 +61,7 @@ struct percpu {
     struct cpu *cpu;
     uint64_t pad;
     struct tss tss;
-    uint64_t cr0;              /* as in the register: spares reading it */
+    uint64_t cr0, cr4;         /* as in the registers: spares reading them */
 };
 extern struct percpu percpu0;
 
@@ -128,11 +128,6 @@ READ_CR(4)
 static inline void invlpg(uint64_t va) { asm volatile("invlpg (%0)" : : "r"(va) : "memory"); }
 static inline void cpu_relax(void) { asm volatile("pause"); }
 
-static inline uint64_t rdfsbase(void) { uint64_t v; asm volatile("rdfsbase %0" : "=r"(v)); return v; }
-static inline uint64_t rdgsbase(void) { uint64_t v; asm volatile("rdgsbase %0" : "=r"(v)); return v; }
-static inline void wrfsbase(uint64_t v) { asm volatile("wrfsbase %0" : : "r"(v)); }
-static inline void wrgsbase(uint64_t v) { asm volatile("wrgsbase %0" : : "r"(v)); }
-
 static inline bool canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
 
 /* Addresses of the direct map. */
@@ -173,6 +168,7 @@ void cpu_init(void);
 void fpu_init(void);
 void cpuid_init(void);
 uint64_t *gdt_page(void);                  /* the hypervisor's own page of every GDT */
+extern uint64_t cr4_possible;              /* of what a guest chooses in CR4 */
 extern uint32_t fpu_area_size;
 extern uint64_t fpu_xcr0_all;              /* the features that this processor has and we save */
 
