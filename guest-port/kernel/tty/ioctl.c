@@ -5,6 +5,7 @@
  * Changing a terminal from the background stops the process (SIGTTOU), as writing with TOSTOP
  * does. For a pty the master's calls act on the slave's terminal.
  */
+#include "devnum.h"
 #include "errno.h"
 #include "proc.h"
 #include "string.h"
@@ -32,6 +33,7 @@
 #define FIONREAD     0x541b
 #define TIOCCONS     0x541d
 #define TIOCNOTTY    0x5422
+#define TIOCGSERIAL  0x541e
 #define TIOCGETD     0x5424
 #define TCSBRKP      0x5425
 #define TIOCGSID     0x5429
@@ -211,6 +213,23 @@ static long job_ioctl(struct tty *t, unsigned cmd, unsigned long arg, bool maste
     return -ENOTTY;
 }
 
+/* Programs look for the number N of /dev/ttySN in it; the rest is of no use here. */
+struct serial_struct {
+    s32 type, line;
+    u32 rest[16];
+};
+_Static_assert(sizeof(struct serial_struct) == 72, "struct serial_struct");
+
+static long serial_line(struct tty *t, void __user *arg)
+{
+    struct serial_struct s = {.type = 4}; /* 16550A */
+
+    if (MAJOR(t->dev) != MAJOR_TTY || MINOR(t->dev) < 64)
+        return -ENOTTY;
+    s.line = (s32)MINOR(t->dev) - 64;
+    return copy_to_user(arg, &s, sizeof(s));
+}
+
 long tty_ioctl(struct tty *t, unsigned cmd, unsigned long arg, bool master)
 {
     if (changes(cmd) && !master) {
@@ -247,6 +266,8 @@ long tty_ioctl(struct tty *t, unsigned cmd, unsigned long arg, bool master)
         return copy_to_user((void __user *)arg, &t->winsize, sizeof(t->winsize));
     case TIOCSWINSZ:
         return set_winsize(t, (const struct winsize __user *)arg);
+    case TIOCGSERIAL:
+        return serial_line(t, (void __user *)arg);
     case TIOCGETD:
     case TIOCGSOFTCAR:
         return put_user((s32)0, (s32 __user *)arg);
