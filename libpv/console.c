@@ -14,14 +14,14 @@
 #include "internal.h"
 
 static struct xencons_interface *ring; /* NULL: use console_io */
-static uint32_t port;
+static uint32_t ring_port;
 
 void pv_console_init(const struct xen_start_info *si)
 {
     pfn_t page;
 
     ring = NULL;
-    port = 0;
+    ring_port = 0;
     if ((si->flags & XEN_SIF_INITDOMAIN) || !si->console.domU.mfn)
         return;
     page = pv_m2p(mfn(si->console.domU.mfn));
@@ -29,12 +29,12 @@ void pv_console_init(const struct xen_start_info *si)
         return;
     /* The page lies in the initial mapping, so this holds before any hook may be called. */
     ring = (void *)(pv_machine.virt_base + (page.n << PV_PAGE_SHIFT));
-    port = si->console.domU.evtchn;
+    ring_port = si->console.domU.evtchn;
 }
 
 static void notify(void)
 {
-    struct xen_evtchn_send send = {.port = port};
+    struct xen_evtchn_send send = {.port = ring_port};
 
     pv_hypercall_event_channel_op(XEN_EVTCHNOP_send, &send);
 }
@@ -101,7 +101,7 @@ size_t pv_console_read(char *text, size_t n)
 
 uint32_t pv_console_port(void)
 {
-    return port;
+    return ring_port;
 }
 
 /* Formatting ------------------------------------------------------------------------------- */

@@ -89,14 +89,31 @@ pvlddir = $(libdir)/libpv
 pvld_DATA = libpv/pv.ld
 EXTRA_DIST += libpv/pv.ld
 
-# What build systems of others find us by. Directories are filled in here, where they are known.
+# What a kernel's compiler and linker are told, by pkg-config and by CMake.
+PV_CFLAGS = -std=gnu11 -ffreestanding -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+	-fcf-protection=none -fno-asynchronous-unwind-tables
+PV_LDFLAGS = $(FREESTANDING_LDFLAGS)
+PV_SUBST = sed -e 's|%prefix%|$(prefix)|g' -e 's|%exec_prefix%|$(exec_prefix)|g' \
+	-e 's|%libdir%|$(libdir)|g' -e 's|%includedir%|$(includedir)|g' \
+	-e 's|%version%|$(VERSION)|g' -e 's|%freestanding%|$(PV_CFLAGS)|g' \
+	-e 's|%kernel%|$(KERNEL_MODEL_CFLAGS)|g' -e 's|%small%|$(SMALL_MODEL_CFLAGS)|g' \
+	-e 's|%ldflags%|$(PV_LDFLAGS)|g'
+
 pkgconfig_DATA += libpv/libpv.pc
 cmakeconfig_DATA += libpv/libpv-config.cmake libpv/libpv-config-version.cmake
 CLEANFILES += $(pkgconfig_DATA) $(cmakeconfig_DATA)
-PV_FILL_IN = $(SED) -e 's|@prefix[@]|$(prefix)|' -e 's|@exec_prefix[@]|$(exec_prefix)|' \
-	-e 's|@libdir[@]|$(libdir)|' -e 's|@includedir[@]|$(includedir)|' \
-	-e 's|@PACKAGE_VERSION[@]|$(PACKAGE_VERSION)|' -e 's|@VERSION[@]|$(VERSION)|' \
-	-e 's|@PV_PC_CFLAGS[@]|$(PV_PC_CFLAGS)|'
+EXTRA_DIST += libpv/libpv.pc.in libpv/libpv-config.cmake.in libpv/libpv-config-version.cmake.in
 
-libpv/libpv.pc libpv/libpv-config.cmake libpv/libpv-config-version.cmake: libpv/%: $(top_srcdir)/libpv/%.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) libpv && $(PV_FILL_IN) $< >$@
+libpv/libpv.pc: libpv/libpv.pc.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) libpv && $(PV_SUBST) $< >$@
+libpv/libpv-config.cmake: libpv/libpv-config.cmake.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) libpv && $(PV_SUBST) $< >$@
+libpv/libpv-config-version.cmake: libpv/libpv-config-version.cmake.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) libpv && $(PV_SUBST) $< >$@
+
+# All of libpv in two files.
+amalgamation:
+	$(AM_V_GEN)CC='$(CC)' sh $(top_srcdir)/libpv/amalgamate.sh $(top_srcdir) amalgamation
+.PHONY: amalgamation
+EXTRA_DIST += libpv/amalgamate.sh
+CLEAN_DIRS += amalgamation

@@ -42,7 +42,7 @@
         .type   pv_entry, @function
 pv_entry:
         cld
-        lea     stack_top(%rip), %rsp
+        lea     .Lstack_top(%rip), %rsp
         xor     %ebp, %ebp
         mov     %rsi, %rdi
         movabs  $pv_virt_base, %rsi
@@ -53,6 +53,6 @@ pv_entry:
         .bss
         .balign 16
         .skip   STACK_BYTES
-stack_top:
+.Lstack_top:
 
         .section .note.GNU-stack, "", @progbits

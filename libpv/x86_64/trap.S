@@ -73,7 +73,7 @@ pv_trap_stubs:
         push    $0
         .endif
         push    $vector
-        jmp     common
+        jmp     .Lcommon
         vector = vector + 1
         .endr
         .balign 16
@@ -83,9 +83,9 @@ pv_trap_stubs:
         add     $32, %rsp
         push    $0
         push    $PV_TRAP_FAILSAFE
-        jmp     common
+        jmp     .Lcommon
 
-common:
+.Lcommon:
         cld
         save_registers
         mov     %rsp, %rdi
@@ -94,26 +94,26 @@ common:
         call    pv_trap_dispatch
         mov     %rbx, %rsp
         test    %rax, %rax
-        jz      by_hypercall
+        jz      .Lby_hypercall
 
         movb    $0, 1(%rax)             /* upcall_mask */
         .globl  pv_trap_crit_begin
 pv_trap_crit_begin:
         cmpb    $0, (%rax)              /* upcall_pending */
-        jne     pending
+        jne     .Lpending
         restore_registers
         add     $16, %rsp
         iretq
         .globl  pv_trap_crit_end
 pv_trap_crit_end:
 
-pending:
+.Lpending:
         movb    $1, 1(%rax)
         andb    $~3, FRAME_CS(%rsp)     /* to the hypercall this means: to the kernel */
         movq    $0, FRAME_ERROR(%rsp)
 
 /* The error code's slot holds the flags that the hypercall takes. */
-by_hypercall:
+.Lby_hypercall:
         restore_registers
         add     $8, %rsp
         jmp     pv_hypercall_page + 32 * XEN_HYPERVISOR_iret
@@ -123,7 +123,7 @@ by_hypercall:
         .type   pv_trap_resume, @function
 pv_trap_resume:
         mov     %rdi, %rsp
-        jmp     by_hypercall
+        jmp     .Lby_hypercall
         .size   pv_trap_resume, . - pv_trap_resume
 
         .section .note.GNU-stack, "", @progbits
