@@ -290,12 +290,12 @@ static void selectors_load(struct vcpu *v)
 
 /* -- descriptor tables --------------------------------------------------------- */
 
-static void lgdt(const struct vcpu *v)
+static void lgdt(uint64_t base)
 {
     struct {
         uint16_t limit;
         uint64_t base;
-    } __attribute__((packed)) r = {GDT_LIMIT, desc_base(v)};
+    } __attribute__((packed)) r = {GDT_LIMIT, base};
 
     asm volatile("lgdt %0" : : "m"(r));
 }
@@ -424,11 +424,12 @@ void plat_vcpu_switch(struct vcpu *prev, struct vcpu *next)
     if (next == NULL) {
         if (prev && prev->ldt_entries)
             asm volatile("lldt %w0" : : "r"(0));
+        lgdt((uint64_t)gdt_page() - HV_GDT_BYTE); /* the vCPU's window may go with it */
         write_cr3(idle_root);
         return;
     }
     p->entry = p->tss.rsp[0] = (uint64_t)&next->regs + REGS_END;
-    lgdt(next);
+    lgdt(desc_base(next));
     write_cr3(next->root[next->kernel_mode].n << PV_PAGE_SHIFT);
     if (next->ldt_entries || prev == NULL || prev->ldt_entries)
         ldt_descriptor_load(next);

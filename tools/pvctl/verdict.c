@@ -36,7 +36,7 @@ enum ending verdict_of_xen_line(const char *line)
     return STILL_RUNNING;
 }
 
-/* The guest's end as a sentence; false when it simply powered off. */
+/* The guest's end as a sentence; false when it simply powered off, or has not ended. */
 static bool tell_end(const struct view *v, unsigned i)
 {
     static const char *const codes[] = {"powered off",
@@ -51,7 +51,8 @@ static bool tell_end(const struct view *v, unsigned i)
 
     memcpy(name, d->name, sizeof(name));
     name[sizeof(name) - 1] = 0;
-    if (d->state == HV_DOM_SHUTDOWN && d->shutdown_code == 0)
+    if (d->state == HV_DOM_PAUSED || d->state == HV_DOM_RUNNING ||
+        (d->state == HV_DOM_SHUTDOWN && d->shutdown_code == 0))
         return false;
     if (d->state == HV_DOM_SHUTDOWN && d->shutdown_code < sizeof(codes) / sizeof(codes[0])) {
         say_bad("guest %s %s.", name, codes[d->shutdown_code]);
