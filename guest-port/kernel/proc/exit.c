@@ -176,7 +176,7 @@ void thread_release_mm(struct thread *t)
     if (t->clear_tid) {
         u32 zero = 0;
 
-        if (mm->refs > 1 && !put_user(zero, t->clear_tid))
+        if ((mm->refs > 1 || t->proc->nthreads > 1) && !put_user(zero, t->clear_tid))
             futex_wake_addr((u64)t->clear_tid, 1);
         t->clear_tid = NULL;
     }
