@@ -5,4 +5,5 @@
 include tests/unit/abi/local.mk
 include tests/unit/tools/local.mk
 include tests/unit/core/mm.mk
+include tests/unit/core/exec.mk
 include tests/unit/core/x86.mk

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: MIT
+#
+# Unit tests of the executive, on the hosted machine.
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/core/exec
+HOST_TESTS += tests/unit/core/exec
+tests_unit_core_exec_SOURCES = tests/unit/core/exec_fixture.h tests/unit/core/event_test.c
+tests_unit_core_exec_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_core_exec_CFLAGS = $(TEST_CFLAGS) -Wno-unused-function -Wno-unused-variable
+tests_unit_core_exec_LDFLAGS = $(TEST_LDFLAGS)
+tests_unit_core_exec_LDADD = tests/support/libhosted.a $(TEST_LIBS)
+endif
