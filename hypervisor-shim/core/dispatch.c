@@ -150,7 +150,7 @@ struct vcpu *hv_syscall(struct vcpu *v)
         return hv_user_syscall(v);
     trace(TRACE_HYPERCALL, v, v->regs.rax, v->regs.rdi);
     v->regs.rax = (uint64_t)dispatch(v, v->regs.rax, by_registers);
-    return hv_leave(v);
+    return hv_leave_quick(v);
 }
 
 long hc_call(struct vcpu *v, uint64_t nr, const uint64_t arg[6])

@@ -12,9 +12,10 @@
 
 #include "domain.h"
 
-/* SYSCALL: a hypercall if the guest was in kernel mode, else its system call. */
+/* SYSCALL: a hypercall if the guest was in kernel mode, else its system call; from compatibility
+ * mode, a system call. As long as v goes on, its callee-saved registers stay in the processor, and
+ * v is returned. NULL: there is more to do; the caller saves them too, and calls hv_leave_slow(v). */
 struct vcpu *hv_syscall(struct vcpu *v);
-/* SYSCALL from compatibility mode, SYSENTER. */
 struct vcpu *hv_syscall32(struct vcpu *v);
 struct vcpu *hv_sysenter(struct vcpu *v);
 /* An exception or INT n from ring 3; regs.error_code holds what the processor pushed. */
@@ -27,14 +28,18 @@ struct vcpu *hv_failsafe(struct vcpu *v);
 
 /* Do what is pending, choose who runs, deliver its events. */
 struct vcpu *hv_leave_slow(struct vcpu *v);
-static inline __attribute__((always_inline)) struct vcpu *hv_leave(struct vcpu *v)
+static inline __attribute__((always_inline)) struct vcpu *hv_leave_quick(struct vcpu *v)
 {
     uint16_t pending_mask; /* pending in the low byte, mask in the high one */
 
     __builtin_memcpy(&pending_mask, &v->info->evtchn_upcall_pending, 2);
     if (likely(v->cpu->work == 0 && (pending_mask == 0 || pending_mask > 0xff)))
         return v;
-    return hv_leave_slow(v);
+    return NULL;
+}
+static inline __attribute__((always_inline)) struct vcpu *hv_leave(struct vcpu *v)
+{
+    return likely(hv_leave_quick(v) != NULL) ? v : hv_leave_slow(v);
 }
 /* The same with no vCPU to begin with: after the boot. */
 struct vcpu *hv_idle(void);

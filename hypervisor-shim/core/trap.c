@@ -318,10 +318,12 @@ static inline __attribute__((always_inline)) struct vcpu *user_syscall(struct vc
         return no_syscall(v);
     to_kernel(v);
     if (unlikely(!bounce_at(v, v->kernel_sp, v->regs.cs, rip,
-                            v->callback[CB_SYSCALL].mask_events ? BOUNCE_MASK_EVENTS : 0, 0)))
-        return bounce_failed(v, v->kernel_sp);
+                            v->callback[CB_SYSCALL].mask_events ? BOUNCE_MASK_EVENTS : 0, 0))) {
+        no_stack(v, v->kernel_sp);
+        return NULL;
+    }
     v->regs.rflags &= ~(uint64_t)EFLAGS_DF; /* all that SYSCALL's mask clears, by the ABI */
-    return hv_leave(v);
+    return hv_leave_quick(v);
 }
 
 struct vcpu *hv_user_syscall(struct vcpu *v)

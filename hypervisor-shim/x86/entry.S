@@ -5,7 +5,8 @@
  * From ring 3 the processor pushes its frame straight into the end of the current vCPU's regs
  * (TSS.rsp0, or percpu.entry after SYSCALL), PUSH_REGS completes it, then the CPU's own stack is
  * loaded and core/entry.h is called with the vCPU in rdi. What it returns in rax is entered by
- * hv_exit: pop everything, IRETQ. There is no other exit.
+ * hv_exit: pop everything, IRETQ. SYSCALL is the hot one: it leaves the callee-saved half of the
+ * registers in the processor, and saves it only when the C code says that another may run.
  *
  *      v: | cpu | r15 ... rdi | error,vector | rip cs rflags rsp ss | es ds fs gs ...
  *           0     8             128            136                    176 = percpu.entry
@@ -13,15 +14,16 @@
  * GS: while in the hypervisor GS_BASE is the guest's active base and KERNEL_GS_BASE this CPU's
  * struct percpu; SYSCALL swaps for as long as it takes to find a stack. Interrupts are off
  * throughout; ring 0 is interrupted only in plat_idle(). Faults in ring 0 are legal at the
- * addresses of the extable and at exit_iretq (then they are the guest's), and a bug elsewhere. #DB, NMI, #MC and #DF come on
- * stacks of their own, because a guest can make the first of them happen on the first
- * instruction of an entry; from ring 3 their frames are moved to where the others are.
+ * addresses of the extable and at the two IRETQs (then they are the guest's), and a bug elsewhere.
+ * #DB, NMI, #MC and #DF come on stacks of their own, because a guest can make the first of them
+ * happen on the first instruction of an entry; from ring 3 their frames are moved to where the
+ * others are.
  */
 #include "layout.h"
 
     .text
 
-.macro PUSH_REGS
+.macro PUSH_VOLATILE
     pushq %rdi
     pushq %rsi
     pushq %rdx
@@ -31,6 +33,22 @@
     pushq %r9
     pushq %r10
     pushq %r11
+.endm
+
+.macro POP_VOLATILE
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+.endm
+
+.macro PUSH_REGS
+    PUSH_VOLATILE
     pushq %rbx
     pushq %rbp
     pushq %r12
@@ -47,8 +65,10 @@
 .endm
 
     .globl syscall_entry, syscall32_entry, sysenter_entry, hv_exit, exit_iretq
+
+/* SYSCALL: C keeps rbx, rbp, r12-r15, and so does this entry, unless another guest is to run. */
+.macro SYSCALL_ENTRY cs, handler
     .balign 64
-syscall_entry:
     swapgs
     movq %rsp, %gs:PERCPU_SCRATCH
     movq %gs:PERCPU_ENTRY, %rsp
@@ -56,12 +76,42 @@ syscall_entry:
     pushq %gs:PERCPU_SCRATCH
     swapgs
     pushq %r11
-    pushq $SEL_GUEST_CS64
+    pushq $\cs
     pushq %rcx
     pushq $0
-    PUSH_REGS
-    TAKE_STACK
-    call hv_syscall
+    PUSH_VOLATILE
+    leaq -VCPU_REGS - REGS_R11(%rsp), %rdi
+    movq (%rdi), %rax
+    movq CPU_STACK_TOP(%rax), %rsp
+    call \handler
+    testq %rax, %rax
+    jz syscall_slow
+    leaq VCPU_REGS + REGS_R11(%rax), %rsp
+    POP_VOLATILE
+    addq $8, %rsp
+.endm
+
+syscall_entry:
+    SYSCALL_ENTRY SEL_GUEST_CS64, hv_syscall
+exit_iretq_syscall:
+    iretq
+
+syscall32_entry:
+    SYSCALL_ENTRY SEL_GUEST_CS32, hv_syscall32
+    jmp exit_iretq
+
+syscall_slow:
+    swapgs
+    movq %gs:PERCPU_ENTRY, %rdi
+    swapgs
+    subq $VCPU_REGS + REGS_END, %rdi
+    movq %r15, VCPU_REGS + 0(%rdi)
+    movq %r14, VCPU_REGS + 8(%rdi)
+    movq %r13, VCPU_REGS + 16(%rdi)
+    movq %r12, VCPU_REGS + 24(%rdi)
+    movq %rbp, VCPU_REGS + 32(%rdi)
+    movq %rbx, VCPU_REGS + 40(%rdi)
+    call hv_leave_slow
     .balign 16
 hv_exit:                                  /* rax: whom to enter */
     leaq VCPU_REGS(%rax), %rsp
@@ -71,35 +121,10 @@ hv_exit:                                  /* rax: whom to enter */
     popq %r12
     popq %rbp
     popq %rbx
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rax
-    popq %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
+    POP_VOLATILE
     addq $8, %rsp
 exit_iretq:
     iretq
-
-    .balign 16
-syscall32_entry:
-    swapgs
-    movq %rsp, %gs:PERCPU_SCRATCH
-    movq %gs:PERCPU_ENTRY, %rsp
-    pushq $SEL_GUEST_SS
-    pushq %gs:PERCPU_SCRATCH
-    swapgs
-    pushq %r11
-    pushq $SEL_GUEST_CS32
-    pushq %rcx
-    pushq $0
-    PUSH_REGS
-    TAKE_STACK
-    call hv_syscall32
-    jmp hv_exit
 
 /* SYSENTER tells neither rsp nor rip; MSR_SYSENTER_ESP is the address of percpu.entry. */
     .balign 16
@@ -281,7 +306,10 @@ ring0_trap:
     pushq %rax
     leaq exit_iretq(%rip), %rax
     cmpq %rax, 24(%rsp)
-    popq %rax                             /* leaves the flags */
+    je 1f
+    leaq exit_iretq_syscall(%rip), %rax
+    cmpq %rax, 24(%rsp)
+1:  popq %rax                             /* leaves the flags */
     je iret_fault
     pushq %rdi
     pushq %rsi
@@ -295,15 +323,7 @@ ring0_trap:
     cld
     movq %rsp, %rdi
     call x86_ring0_trap
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rax
-    popq %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
+    POP_VOLATILE
     addq $16, %rsp
     iretq
 

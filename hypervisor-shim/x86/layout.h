@@ -44,6 +44,7 @@
 /* struct vcpu and struct cpu, as entry.S knows them (asserted in vcpu.c). */
 #define VCPU_CPU        0
 #define VCPU_REGS       8
+#define REGS_R11        48            /* below it: what C keeps for its caller */
 #define REGS_ERROR      120
 #define REGS_RIP        128
 #define REGS_CS         136

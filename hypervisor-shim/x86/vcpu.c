@@ -18,6 +18,7 @@
 
 _Static_assert(offsetof(struct vcpu, cpu) == VCPU_CPU && offsetof(struct vcpu, regs) == VCPU_REGS, "");
 _Static_assert(offsetof(struct xen_cpu_user_regs, error_code) == REGS_ERROR, "");
+_Static_assert(offsetof(struct xen_cpu_user_regs, r11) == REGS_R11, "");
 _Static_assert(offsetof(struct xen_cpu_user_regs, rip) == REGS_RIP, "");
 _Static_assert(offsetof(struct xen_cpu_user_regs, es) == REGS_END, "");
 _Static_assert((VCPU_REGS + REGS_END) % 16 == 0, "the processor aligns its pushes");
