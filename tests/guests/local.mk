@@ -63,4 +63,4 @@ tests_guests_traps_DEPENDENCIES = $(GUEST_RT_DEPS)
 # Each judged image, run by tests/run-guest on either hypervisor.
 GUEST_TESTS += $(JUDGED_IMAGES)
 XEN_TESTS += $(JUDGED_IMAGES)
-GUEST_TESTS += tests/guests/pvctl.sh tests/guests/examples.sh
+GUEST_TESTS += tests/guests/pvctl.sh tests/guests/examples.sh tests/guests/install.sh
