@@ -181,7 +181,7 @@ static void show_slabinfo(struct seq *s)
 static void show_devices(struct seq *s)
 {
     seq_printf(s, "Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n136 pts\n\n"
-                  "Block devices:\n  1 ramdisk\n  8 sd\n254 virtblk\n");
+                  "Block devices:\n  1 ramdisk\n254 virtblk\n259 nvme\n");
 }
 
 static void show_hostname(struct seq *s)

@@ -7,7 +7,7 @@
 #define MAJOR_RAMDISK 1 /* block */
 #define MAJOR_TTY     4 /* tty0 0, ttyN N (VGA), ttyS0 64 */
 #define MAJOR_TTYAUX  5 /* tty 0, console 1, ptmx 2 */
-#define MAJOR_SD      8 /* AHCI disks, 16 minors each */
+#define MAJOR_NVME    259 /* NVMe disks, 16 minors each */
 #define MAJOR_LOOP    7
 #define MAJOR_PTS     136 /* /dev/pts/N */
 #define MAJOR_VBLK    254 /* virtio-blk, 16 minors each */
