@@ -62,7 +62,7 @@ void block_each(void (*fn)(struct block_device *bd, void *arg), void *arg)
         fn(bd, arg);
 }
 
-/* --- bios ------------------------------------------------------------------------------------ */
+/* --- bios ------------------------------------------------------------------------------------- */
 
 void bio_init(struct bio *b, struct block_device *bd, enum bio_op op, sector_t s)
 {
@@ -153,7 +153,7 @@ int block_flush(struct block_device *bd)
     return bio_submit_wait(&b);
 }
 
-/* --- partitions ------------------------------------------------------------------------------ */
+/* --- partitions ------------------------------------------------------------------------------- */
 
 struct mbr_entry {
     u8 boot, chs_first[3], type, chs_last[3];

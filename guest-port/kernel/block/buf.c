@@ -104,7 +104,7 @@ static struct buf *get(struct block_device *bd, u64 block, u32 size)
     return b;
 }
 
-/* --- input and output ------------------------------------------------------------------------ */
+/* --- input and output ------------------------------------------------------------------------- */
 
 struct buf_io {
     struct bio bio;

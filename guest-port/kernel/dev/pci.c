@@ -100,7 +100,7 @@ void *pci_map_bar(struct pci_dev *d, int bar)
     return ioremap(d->bar[bar], d->bar_size[bar]);
 }
 
-/* --- interrupts ---------------------------------------------------------------------------------------- */
+/* --- interrupts ------------------------------------------------------------------------------- */
 
 struct msix_entry {
     volatile u32 addr_low, addr_high, data, control;
@@ -153,7 +153,7 @@ int pci_irq(struct pci_dev *d, unsigned entry, irq_handler fn, void *arg)
     return msix ? use_msix(d, (unsigned)msix, entry, addr, data) : use_msi(d, (unsigned)msi, addr, data);
 }
 
-/* --- enumeration ------------------------------------------------------------------------------------------ */
+/* --- enumeration ------------------------------------------------------------------------------ */
 
 static void size_bars(struct pci_dev *d)
 {

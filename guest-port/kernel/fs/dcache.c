@@ -198,7 +198,7 @@ void dentry_move(struct dentry *d, struct dentry *target)
     dentry_put(old_parent);
 }
 
-/* --- paths ----------------------------------------------------------------------------------- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 char *dentry_path(struct dentry *d, char *buf, size_t size)
 {
@@ -235,7 +235,7 @@ char *dentry_path(struct dentry *d, char *buf, size_t size)
     return p;
 }
 
-/* --- ending ---------------------------------------------------------------------------------- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 static bool drop_one(struct super_block *sb)
 {

@@ -102,7 +102,7 @@ long sys_getdents(int fd, void __user *buf, unsigned size)
     return getdents(fd, buf, size, true);
 }
 
-/* --- working and root directory ----------------------------------------------------------------- */
+/* --- working and root directory --------------------------------------------------------------- */
 
 long sys_getcwd(char __user *buf, size_t size)
 {

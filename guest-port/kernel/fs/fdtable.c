@@ -184,7 +184,7 @@ int fd_close(int fd)
     return close_file(t, take(t, fd));
 }
 
-/* --- system calls ------------------------------------------------------------------------------ */
+/* --- system calls ----------------------------------------------------------------------------- */
 
 long sys_close(int fd)
 {
@@ -355,7 +355,7 @@ long sys_ioctl(int fd, unsigned cmd, unsigned long arg)
     return r;
 }
 
-/* --- root and working directory ------------------------------------------------------------------ */
+/* --- root and working directory --------------------------------------------------------------- */
 
 struct fs_ctx *fs_ctx_clone(struct fs_ctx *old)
 {

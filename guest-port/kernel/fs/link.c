@@ -313,7 +313,7 @@ long sys_rmdir(const char __user *path)
     return sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
 }
 
-/* --- rename ------------------------------------------------------------------------------------ */
+/* --- rename ----------------------------------------------------------------------------------- */
 
 static bool is_ancestor(struct dentry *a, struct dentry *d)
 {

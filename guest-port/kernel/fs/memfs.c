@@ -32,7 +32,7 @@ struct memfs {
     u64 max_pages, nodes;
 };
 
-/* --- entries ---------------------------------------------------------------------------------------- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 static struct entry *find(struct inode *dir, const char *name, u32 len)
 {
@@ -94,7 +94,7 @@ int memfs_remove(struct inode *dir, const char *name, u32 len)
     return 0;
 }
 
-/* --- directory operations ------------------------------------------------------------------------------ */
+/* --- directory operations --------------------------------------------------------------------- */
 
 static int dir_lookup(struct inode *dir, struct dentry *d)
 {
@@ -259,7 +259,7 @@ static int no_fsync(struct file *f, bool datasync)
 
 const struct file_ops memfs_dir_fops = {.readdir = dir_readdir, .fsync = no_fsync};
 
-/* --- files and links ---------------------------------------------------------------------------------------- */
+/* --- files and links -------------------------------------------------------------------------- */
 
 static ssize_t link_readlink(struct inode *i, char *buf, size_t size)
 {
@@ -366,7 +366,7 @@ struct inode *memfs_node(struct super_block *sb, mode_t mode, dev_t rdev)
     return i;
 }
 
-/* --- super block ---------------------------------------------------------------------------------------------- */
+/* --- super block ------------------------------------------------------------------------------ */
 
 static void evict(struct inode *i)
 {

@@ -127,7 +127,7 @@ struct file *file_open(const char *path, u32 flags, mode_t mode)
     return open_at(NULL, path, flags, mode);
 }
 
-/* --- system calls ------------------------------------------------------------------------------ */
+/* --- system calls ----------------------------------------------------------------------------- */
 
 /* O_TMPFILE: a file that never had a name. */
 static struct file *open_tmpfile(struct dentry *base, const char *path, u32 flags, mode_t mode)
@@ -198,7 +198,7 @@ long sys_creat(const char __user *path, mode_t mode)
     return sys_openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
-/* --- truncate ----------------------------------------------------------------------------------- */
+/* --- truncate --------------------------------------------------------------------------------- */
 
 int do_truncate(struct inode *i, u64 size)
 {

@@ -65,7 +65,7 @@ static u32 room(const struct pipe *p)
     return PIPE_SIZE - used(p);
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static size_t copy_out(struct pipe *p, struct uio *u)
 {
@@ -119,7 +119,7 @@ static ssize_t pipe_read(struct file *f, struct uio *u, s64 *pos)
     return n ? (ssize_t)n : err;
 }
 
-/* --- writing ------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static size_t copy_in(struct pipe *p, struct uio *u, int *err)
 {
@@ -205,7 +205,7 @@ static long pipe_ioctl(struct file *f, unsigned cmd, unsigned long arg)
     return put_user((int)used(f->inode->pipe), (int *)arg);
 }
 
-/* --- ends ----------------------------------------------------------------------------------------- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 static void add_end(struct pipe *p, struct file *f)
 {
@@ -277,7 +277,7 @@ const struct file_ops fifo_fops = {
     .ioctl = pipe_ioctl,
 };
 
-/* --- system calls ----------------------------------------------------------------------------------- */
+/* --- system calls ----------------------------------------------------------------------------- */
 
 long sys_pipe2(int __user *ufds, unsigned flags)
 {

@@ -17,7 +17,7 @@
 #include "string.h"
 #include "vfs.h"
 
-/* --- growing text --------------------------------------------------------------------------------------- */
+/* --- growing text ----------------------------------------------------------------------------- */
 
 static bool make_room(struct seq *s, size_t n)
 {
@@ -64,7 +64,7 @@ void seq_printf(struct seq *s, const char *fmt, ...)
     s->used += (size_t)n;
 }
 
-/* --- the fixed tree ------------------------------------------------------------------------------------- */
+/* --- the fixed tree --------------------------------------------------------------------------- */
 
 struct node {
     struct node *next;   /* sibling */
@@ -128,7 +128,7 @@ int procfs_add(const char *name, void (*show)(struct seq *s), int (*write)(char 
     return 0;
 }
 
-/* --- text files ------------------------------------------------------------------------------------------ */
+/* --- text files ------------------------------------------------------------------------------- */
 
 int proc_text_open(struct file *f, struct seq *made)
 {
@@ -207,7 +207,7 @@ static const struct file_ops text_fops = {
     .write = text_write,
 };
 
-/* --- directories -------------------------------------------------------------------------------------------- */
+/* --- directories ------------------------------------------------------------------------------ */
 
 static const struct inode_ops dir_iops, root_iops, text_iops;
 static const struct file_ops dir_fops;
@@ -314,7 +314,7 @@ static const struct inode_ops root_iops = {.lookup = root_lookup};
 static const struct inode_ops text_iops = {.truncate = text_truncate};
 static const struct file_ops dir_fops = {.readdir = dir_readdir};
 
-/* --- mounting -------------------------------------------------------------------------------------------------- */
+/* --- mounting --------------------------------------------------------------------------------- */
 
 static int statfs(struct super_block *sb, struct kstatfs *st)
 {

@@ -45,7 +45,7 @@ int proc_parse_number(const char *s, u32 len)
     return n;
 }
 
-/* --- the texts ----------------------------------------------------------------------------------------- */
+/* --- the texts -------------------------------------------------------------------------------- */
 
 static const char state_letters[] = {
     [T_RUNNABLE] = 'R', [T_SLEEP_INTR] = 'S', [T_SLEEP_UNINTR] = 'D',
@@ -268,7 +268,7 @@ static void show_mounts(struct seq *s, struct proc *p)
     proc_show_mounts(s);
 }
 
-/* --- links ------------------------------------------------------------------------------------------------ */
+/* --- links ------------------------------------------------------------------------------------ */
 
 static struct dentry *exe_of(struct proc *p)
 {
@@ -285,7 +285,7 @@ static struct dentry *root_of(struct proc *p)
     return p->fs ? p->fs->root : NULL;
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------ */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const struct proc_file {
     const char *name;
@@ -316,7 +316,7 @@ static unsigned index_of(const struct inode *i)
     return i->ino & 0xfff;
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------ */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static int file_open_text(struct inode *i, struct file *f)
 {
@@ -386,7 +386,7 @@ static ssize_t link_readlink(struct inode *i, char *buf, size_t size)
 static const struct inode_ops link_iops = {.follow = link_follow, .readlink = link_readlink};
 static const struct inode_ops text_iops;
 
-/* --- directories ------------------------------------------------------------------------------------------------------ */
+/* --- directories ------------------------------------------------------------------------------ */
 
 static const struct inode_ops pid_iops, fd_iops, task_iops;
 static const struct file_ops pid_fops, fd_fops, task_fops;
@@ -579,7 +579,7 @@ static const struct file_ops pid_fops = {.readdir = pid_readdir};
 static const struct file_ops fd_fops = {.readdir = fd_readdir};
 static const struct file_ops task_fops = {.readdir = task_readdir};
 
-/* --- self -------------------------------------------------------------------------------------------------------------- */
+/* --- self ------------------------------------------------------------------------------------- */
 
 static ssize_t self_readlink(struct inode *i, char *buf, size_t size)
 {

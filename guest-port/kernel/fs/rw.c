@@ -156,7 +156,7 @@ long sys_pwritev(int fd, const struct iovec __user *v, unsigned cnt, s64 pos)
     return rw_vec(fd, v, cnt, &pos, true);
 }
 
-/* --- positions ---------------------------------------------------------------------------------- */
+/* --- positions -------------------------------------------------------------------------------- */
 
 #define SEEK_DATA 3
 #define SEEK_HOLE 4
@@ -209,7 +209,7 @@ long sys_lseek(int fd, s64 off, int whence)
     return r;
 }
 
-/* --- kernel callers, and copying between files --------------------------------------------------- */
+/* --- kernel callers, and copying between files ------------------------------------------------ */
 
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, s64 pos)
 {

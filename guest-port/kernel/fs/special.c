@@ -15,7 +15,7 @@
 #include "uaccess.h"
 #include "vfs.h"
 
-/* --- character devices ------------------------------------------------------------------------------ */
+/* --- character devices ------------------------------------------------------------------------ */
 
 struct chrdev {
     struct list link;
@@ -53,7 +53,7 @@ static int chrdev_open(struct inode *i, struct file *f)
 
 const struct file_ops chrdev_fops = {.open = chrdev_open};
 
-/* --- disks as files ------------------------------------------------------------------------------------ */
+/* --- disks as files --------------------------------------------------------------------------- */
 
 static void page_io_done(struct bio *b)
 {

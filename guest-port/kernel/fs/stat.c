@@ -207,7 +207,7 @@ long sys_access(const char __user *path, int mode)
     return sys_faccessat2(AT_FDCWD, path, mode, 0);
 }
 
-/* --- changing attributes ----------------------------------------------------------------------- */
+/* --- changing attributes ---------------------------------------------------------------------- */
 
 static int attr_changed(struct inode *i)
 {
@@ -395,7 +395,7 @@ long sys_utime(const char __user *path, const s64 __user *ut)
     return set_times(AT_FDCWD, path, &t, 0);
 }
 
-/* --- symbolic links -------------------------------------------------------------------------------- */
+/* --- symbolic links --------------------------------------------------------------------------- */
 
 struct link_arg {
     char __user *buf;

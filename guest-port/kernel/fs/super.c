@@ -42,7 +42,7 @@ static struct fs_type *find_type(const char *name)
     return NULL;
 }
 
-/* --- sync ------------------------------------------------------------------------------------------ */
+/* --- sync ------------------------------------------------------------------------------------- */
 
 /* Data first, then the inodes' fields into the buffers, then all buffers, then the disk's own cache. */
 int sync_sb(struct super_block *sb, bool wait)
@@ -124,7 +124,7 @@ long sys_fdatasync(int fd)
     return do_fsync(fd, true);
 }
 
-/* --- mount ------------------------------------------------------------------------------------------ */
+/* --- mount ------------------------------------------------------------------------------------ */
 
 #define MS_KEPT (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME)
 
@@ -326,7 +326,7 @@ long sys_umount2(const char __user *path, unsigned flags)
     return fs_unmount(sb);
 }
 
-/* --- the root ------------------------------------------------------------------------------------------ */
+/* --- the root --------------------------------------------------------------------------------- */
 
 static void mount_at(const char *type, const char *path)
 {

@@ -56,8 +56,7 @@ static inline u64 rdtsc(void)
     return ((u64)d << 32) | a;
 }
 
-/* --- ports
- * ----------------------------------------------------------------------------------------- */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 static inline void outb(u16 p, u8 v)
 {
@@ -94,8 +93,7 @@ static inline u32 inl(u16 p)
 #define rmb() __asm__ volatile("lfence" ::: "memory")
 #define wmb() __asm__ volatile("sfence" ::: "memory")
 
-/* --- page tables
- * ------------------------------------------------------------------------------------- */
+/* --- page tables ------------------------------------------------------------------------------ */
 
 typedef struct {
     u64 bits;
@@ -145,8 +143,7 @@ void tlb_flush_user(void);
 void paging_init(void);
 int kernel_map(u64 va, phys_t pa, size_t size, unsigned rights);
 
-/* --- threads and traps
- * --------------------------------------------------------------------------------- */
+/* --- threads and traps ------------------------------------------------------------------------ */
 
 struct trapframe { /* in the order entry.S pushes them, highest address last */
     u64 r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;

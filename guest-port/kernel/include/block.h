@@ -75,7 +75,7 @@ void bio_done(struct bio *b, int error);                          /* for drivers
 int bio_submit_wait(struct bio *b);                               /* sleeps; 0 or -errno */
 int block_flush(struct block_device *bd);                         /* sleeps until all is stable */
 
-/* --- buffer cache: file system metadata, keyed by (device, block number, block size) -------- */
+/* --- buffer cache: file system metadata, keyed by (device, block number, block size) ---------- */
 
 struct buf {
     struct block_device *bdev;

@@ -23,7 +23,7 @@ struct vma;
 struct pipe;
 struct block_device;
 
-/* --- super blocks and file system types --------------------------------------------------- */
+/* --- super blocks and file system types ------------------------------------------------------- */
 
 struct fs_type {
     const char *name;
@@ -61,7 +61,7 @@ struct super_block {
     void *priv;
 };
 
-/* --- inodes -------------------------------------------------------------------------------- */
+/* --- inodes ----------------------------------------------------------------------------------- */
 
 struct inode_ops {
     /* Directories. `d` is a dentry with parent and name set; success instantiates it with
@@ -127,7 +127,7 @@ void inode_dirty(struct inode *i);
 /* Sets fops for S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK nodes. */
 void inode_init_special(struct inode *i, mode_t mode, dev_t rdev);
 
-/* --- dentries and paths ---------------------------------------------------------------------- */
+/* --- dentries and paths ----------------------------------------------------------------------- */
 
 #define NAME_MAX 255
 #define PATH_MAX 4096

@@ -8,7 +8,7 @@
 
 #include "fs.h"
 
-extern const struct inode_ops memfs_dir_ops;  /* read-write directory */
+extern const struct inode_ops memfs_dir_ops; /* read-write directory */
 extern const struct file_ops memfs_dir_fops;
 extern const struct super_ops memfs_super_ops;
 

@@ -13,7 +13,7 @@ static inline ino_t proc_pid_ino(int pid)
     return (ino_t)pid << 16;
 }
 
-int proc_parse_number(const char *s, u32 len); /* -1: not a number */
+int proc_parse_number(const char *s, u32 len);                 /* -1: not a number */
 struct inode *proc_pid_inode(struct super_block *sb, int pid); /* NULL: no such process */
 struct inode *proc_self_inode(struct super_block *sb);
 

@@ -31,13 +31,13 @@ size_t copy_to_user_left(void __user *dst, const void *src, size_t n);
 /* Length without the NUL, -EFAULT, or -ENAMETOOLONG when no NUL within `size` bytes. */
 ssize_t strncpy_from_user(char *dst, const char __user *src, size_t size);
 
-#define get_user(x, p)                                 \
-    ({                                                 \
-        __typeof__(*(p)) _v;                           \
+#define get_user(x, p)                                         \
+    ({                                                         \
+        __typeof__(*(p)) _v;                                   \
         int _e = copy_from_user((void *)&_v, (p), sizeof(_v)); \
-        if (!_e)                                       \
-            (x) = _v;                                  \
-        _e;                                            \
+        if (!_e)                                               \
+            (x) = _v;                                          \
+        _e;                                                    \
     })
 #define put_user(x, p)                      \
     ({                                      \

@@ -16,8 +16,9 @@ bool inode_drop_all(struct super_block *sb);
 u64 inode_count(void);
 
 /* dcache.c */
-struct dentry *dentry_lookup(struct dentry *parent, const char *name, u32 len); /* cached, or NULL */
-struct dentry *dentry_alloc(struct dentry *parent, const char *name, u32 len);  /* hashed; or NULL */
+struct dentry *dentry_lookup(struct dentry *parent, const char *name,
+                             u32 len);                                         /* cached, or NULL */
+struct dentry *dentry_alloc(struct dentry *parent, const char *name, u32 len); /* hashed; or NULL */
 void dentry_unhash(struct dentry *d);
 void dentry_move(struct dentry *d, struct dentry *target); /* d takes target's name and place */
 bool dentry_drop_all(struct super_block *sb);              /* true: no dentry of sb is in use */
@@ -33,7 +34,7 @@ struct name_end { /* where LOOKUP_PARENT stopped */
 int path_parent(struct dentry *base, const char *path, struct name_end *e);
 int path_parent_user(int dirfd, const char __user *path, struct name_end *e);
 struct dentry *lookup_one(struct dentry *parent, const char *name, u32 len); /* parent locked */
-struct dentry *dir_base(int dirfd); /* referenced start of relative paths; ERR_PTR */
+struct dentry *dir_base(int dirfd);     /* referenced start of relative paths; ERR_PTR */
 char *getname(const char __user *path); /* kernel copy, for putname; ERR_PTR */
 void putname(char *s);
 struct dentry *open_lookup(struct dentry *base, const char *path, u32 flags, mode_t mode,

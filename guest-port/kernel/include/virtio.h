@@ -11,10 +11,10 @@
 
 #include "pci.h"
 
-#define VIRTIO_VENDOR       0x1af4
-#define VIRTIO_F_VERSION_1  (1UL << 32)
-#define VIRTIO_NET_ID       1
-#define VIRTIO_BLK_ID       2
+#define VIRTIO_VENDOR      0x1af4
+#define VIRTIO_F_VERSION_1 (1UL << 32)
+#define VIRTIO_NET_ID      1
+#define VIRTIO_BLK_ID      2
 
 struct virtio_dev {
     struct pci_dev *pci;
@@ -42,7 +42,8 @@ bool virtio_match(const struct pci_dev *d, unsigned id); /* VIRTIO_NET_ID ... */
 /* Resets, finds the structures, agrees on the features that both have. 0 or -errno. */
 int virtio_start(struct virtio_dev *v, struct pci_dev *d, u64 wanted);
 /* Queue `index` with at most `max` entries; `fn` runs in interrupt context. 0 or -errno. */
-int virtq_init(struct virtq *q, struct virtio_dev *v, u16 index, u16 max, irq_handler fn, void *arg);
+int virtq_init(struct virtq *q, struct virtio_dev *v, u16 index, u16 max, irq_handler fn,
+               void *arg);
 void virtio_ready(struct virtio_dev *v);
 void virtio_config(struct virtio_dev *v, unsigned off, void *out, unsigned size);
 

@@ -98,7 +98,7 @@ void mutex_lock(struct mutex *m);
 bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 
-/* --- poll ------------------------------------------------------------------------------- */
+/* --- poll ------------------------------------------------------------------------------------- */
 
 #define POLLIN     0x001u
 #define POLLPRI    0x002u

@@ -103,7 +103,7 @@ static struct page *alloc_slow(unsigned order, unsigned gfp)
     }
     if (!current || current->proc == &kernel_proc || !irq_enabled())
         return block_take(order);
-    for (int tries = 0; tries < 8; tries++) {
+    for (int tries = 0, idle = 0; tries < 200; tries++) {
         u64 freed = reclaim_pages(32UL << order);
 
         if (free_page_count > watermark_min || !(gfp & GFP_USER)) {
@@ -111,13 +111,17 @@ static struct page *alloc_slow(unsigned order, unsigned gfp)
             if (p)
                 return p;
         }
-        if (!freed && tries >= 3) {
-            if (order == 0 && (gfp & GFP_USER))
-                oom_kill();
-            sleep_ms(10);
-        }
         if (current->work & WORK_EXIT)
             break;
+        idle = freed ? 0 : idle + 1;
+        if (idle < 3)
+            continue;
+        /* Nothing more by itself: kill, unless writes under way or swap space promise some. */
+        if (order == 0 && gfp & GFP_USER && (idle > 30 || !reclaim_hopeful()))
+            oom_kill();
+        else if (idle > 30)
+            break;
+        sleep_ms(10);
     }
     return block_take(order);
 }

@@ -147,8 +147,7 @@ ssize_t generic_file_write(struct file *f, struct uio *u, s64 *pos)
     return r;
 }
 
-/* --- mmap
- * ------------------------------------------------------------------------------------------- */
+/* --- mmap ------------------------------------------------------------------------------------- */
 
 static struct page *file_fault(struct vma *v, u64 index, bool write)
 {

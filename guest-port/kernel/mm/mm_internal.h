@@ -8,7 +8,7 @@
 
 extern u64 free_page_count, total_page_count;
 extern u64 watermark_low, watermark_min;
-extern u64 cached_page_count, dirty_page_count, slab_page_count;
+extern u64 cached_page_count, dirty_page_count, writeback_page_count, slab_page_count;
 extern struct list all_mms;
 
 void mem_init(void);
@@ -17,6 +17,7 @@ void slab_init(void);
 u64 shrink_slabs(u64 want);
 
 /* reclaim.c: the list of pages that may be reclaimed (page cache and swap cache). */
+bool reclaim_hopeful(void);
 void lru_add(struct page *p);
 void lru_remove(struct page *p);
 
@@ -25,6 +26,7 @@ extern struct mapping swap_mapping;
 bool swap_add(struct page *p); /* anonymous page -> swap cache; false: no swap */
 void swap_dup(u64 slot);
 void swap_free(u64 slot);
+void swap_free_entry(u64 slot);
 struct page *swap_in(u64 slot);      /* referenced page or ERR_PTR */
 bool swap_only_user(struct page *p); /* nobody but its one entry (and the cache) has it */
 bool swap_only_cache(struct page *p);

@@ -26,7 +26,7 @@ static struct wait_queue lock_queues[LOCK_QUEUES];
 static struct list dirty_mappings = LIST_INIT(dirty_mappings);
 static struct wait_queue flusher_queue = WAIT_QUEUE_INIT(flusher_queue);
 static bool flusher_wanted;
-u64 cached_page_count, dirty_page_count;
+u64 cached_page_count, dirty_page_count, writeback_page_count;
 
 static struct page **hash_slot(const struct mapping *m, u64 index)
 {
@@ -48,8 +48,7 @@ void mapping_init(struct mapping *m, struct inode *host, const struct mapping_op
     list_init(&m->dirty_link);
 }
 
-/* --- locks
- * ----------------------------------------------------------------------------------------- */
+/* --- locks ------------------------------------------------------------------------------------ */
 
 bool page_trylock(struct page *p)
 {
@@ -81,8 +80,7 @@ void page_wait_writeback(struct page *p)
     wait_event(page_queue(p), !(READ_ONCE(p->flags) & PG_WRITEBACK));
 }
 
-/* --- the table
- * --------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 struct page *page_cache_find(struct mapping *m, u64 index)
 {
@@ -240,8 +238,7 @@ void page_cache_readahead(struct mapping *m, u64 index, u64 count)
     }
 }
 
-/* --- I/O completion
- * ------------------------------------------------------------------------------------ */
+/* --- I/O completion --------------------------------------------------------------------------- */
 
 void page_read_done(struct page *p, int error)
 {
@@ -253,6 +250,7 @@ void page_write_begin(struct page *p)
 {
     clear_dirty(p);
     page_flag_set(p, PG_WRITEBACK);
+    __atomic_add_fetch(&writeback_page_count, 1, __ATOMIC_RELAXED);
     page_unlock(p);
 }
 
@@ -264,6 +262,7 @@ void page_write_done(struct page *p, int error)
             p->mapping->error = error;
     }
     page_flag_clear(p, PG_WRITEBACK);
+    __atomic_sub_fetch(&writeback_page_count, 1, __ATOMIC_RELAXED);
     wake_up(page_queue(p));
 }
 
@@ -279,8 +278,7 @@ void page_set_dirty(struct page *p)
         list_add_tail(&dirty_mappings, &m->dirty_link);
 }
 
-/* --- whole mappings
- * -------------------------------------------------------------------------------------- */
+/* --- whole mappings --------------------------------------------------------------------------- */
 
 /* First page of the mapping at or after `first` that still has to be looked at; referenced, locked,
  * not being written. */
@@ -291,11 +289,11 @@ static struct page *next_to_remove(struct mapping *m, u64 first)
     for (;;) {
         bool found = false;
 
-        list_for_each(p, &m->pages, siblings) if (p->index >= first)
-        {
-            found = true;
-            break;
-        }
+        list_for_each (p, &m->pages, siblings)
+            if (p->index >= first) {
+                found = true;
+                break;
+            }
         if (!found)
             return NULL;
         page_get(p);
@@ -338,10 +336,9 @@ void mapping_drop(struct mapping *m)
 {
     struct page *p, *n;
 
-    list_for_each_safe(p, n, &m->pages,
-                       siblings) if (p->refs == 1 &&
-                                     !(p->flags & (PG_DIRTY | PG_LOCKED | PG_WRITEBACK)))
-        page_cache_remove(p);
+    list_for_each_safe (p, n, &m->pages, siblings)
+        if (p->refs == 1 && !(p->flags & (PG_DIRTY | PG_LOCKED | PG_WRITEBACK)))
+            page_cache_remove(p);
 }
 
 static int write_page(struct mapping *m, struct page *p)
@@ -371,11 +368,11 @@ int mapping_sync(struct mapping *m, bool wait)
     for (u32 budget = m->nr_dirty * 2 + 16; m->nr_dirty && budget; budget--) {
         struct page *best = NULL;
 
-        list_for_each(p, &m->pages, siblings) if (p->flags & PG_DIRTY)
-        {
-            best = p;
-            break;
-        }
+        list_for_each (p, &m->pages, siblings)
+            if (p->flags & PG_DIRTY) {
+                best = p;
+                break;
+            }
         if (!best)
             break;
         list_del(&best->siblings); /* to the end: the next search starts behind it */
@@ -387,20 +384,19 @@ int mapping_sync(struct mapping *m, bool wait)
     if (!wait)
         return 0;
 again:
-    list_for_each_safe(p, n, &m->pages, siblings) if (p->flags & PG_WRITEBACK)
-    {
-        page_get(p);
-        page_wait_writeback(p);
-        page_put(p);
-        goto again;
-    }
+    list_for_each_safe (p, n, &m->pages, siblings)
+        if (p->flags & PG_WRITEBACK) {
+            page_get(p);
+            page_wait_writeback(p);
+            page_put(p);
+            goto again;
+        }
     r = m->error;
     m->error = 0;
     return r;
 }
 
-/* --- the flusher
- * ------------------------------------------------------------------------------------------- */
+/* --- the flusher ------------------------------------------------------------------------------ */
 
 /* Too much dirty memory: a fifth of all. Writers call it and are held up while it is so. */
 void dirty_balance(struct mapping *m)

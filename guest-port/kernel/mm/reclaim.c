@@ -45,8 +45,7 @@ static void lru_rotate(struct page *p)
     list_add_tail(&lru, &p->lru);
 }
 
-/* --- the cache's hand
- * ------------------------------------------------------------------------------- */
+/* --- the cache's hand ------------------------------------------------------------------------- */
 
 /* True when the page went. May sleep while it starts a write. */
 static bool reclaim_page(struct page *p, bool *wrote)
@@ -86,17 +85,17 @@ static u64 shrink_cache(u64 want, u64 scan, bool *wrote)
     return freed;
 }
 
+/* Every page whose slot nobody refers to leaves the cache, mapped or not. */
 void reclaim_swap_cache(void)
 {
     struct page *p, *n;
 
-    list_for_each_safe(p, n, &swap_mapping.pages,
-                       siblings) if (p->refs == 1 && !(p->flags & (PG_LOCKED | PG_WRITEBACK)) &&
-                                     swap_only_cache(p)) swap_forget(p);
+    list_for_each_safe (p, n, &swap_mapping.pages, siblings)
+        if (!(p->flags & (PG_LOCKED | PG_WRITEBACK)) && swap_only_cache(p))
+            swap_forget(p);
 }
 
-/* --- the processes' hand
- * ------------------------------------------------------------------------------- */
+/* --- the processes' hand ---------------------------------------------------------------------- */
 
 /* Takes one page from an address space. True when it did. */
 static bool unmap_one(struct mm *mm, struct vma *v, pte_t *slot)
@@ -157,11 +156,11 @@ static u64 unmap_pages(u64 want)
     struct mm *mm;
     struct vma *v;
 
-    list_for_each(mm, &all_mms, link) n++;
+    list_for_each (mm, &all_mms, link)
+        n++;
     for (; n && got < want && budget; n--) {
         mm = list_first(&all_mms, struct mm, link);
-        list_for_each(v, &mm->vmas, link)
-        {
+        list_for_each (v, &mm->vmas, link) {
             if (v->end <= mm->scan_addr || v->flags & VM_IO)
                 continue;
             got += unmap_vma(mm, v, want - got, &budget);
@@ -175,8 +174,7 @@ static u64 unmap_pages(u64 want)
     return got;
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------------ */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 u64 reclaim_pages(u64 want)
 {
@@ -198,6 +196,12 @@ u64 reclaim_pages(u64 want)
         freed += shrink_cache(want - freed, lru_count, &wrote);
     }
     return freed;
+}
+
+/* Will memory come free without anybody's end? */
+bool reclaim_hopeful(void)
+{
+    return writeback_page_count || dirty_page_count || swap_available();
 }
 
 void reclaim_wake(void)
@@ -225,8 +229,7 @@ static int start_reclaimd(void)
 }
 late_initcall(start_reclaimd);
 
-/* --- out of memory
- * --------------------------------------------------------------------------------------- */
+/* --- out of memory ---------------------------------------------------------------------------- */
 
 /* The process whose end gives most back: resident and swapped pages, init never. */
 static struct proc *oom_victim(void)
@@ -234,8 +237,7 @@ static struct proc *oom_victim(void)
     struct proc *p, *worst = NULL;
     u64 most = 0;
 
-    list_for_each(p, &all_procs, all_link)
-    {
+    list_for_each (p, &all_procs, all_link) {
         u64 size;
 
         if (p == init_proc || !p->mm || p->zombie)
@@ -264,7 +266,7 @@ void oom_kill(void)
         return;
     }
     /* Give the last victim time to go before choosing another. */
-    if (p->pid == last_pid && now - last_kill < NSEC_PER_SEC)
+    if (p->pid == last_pid && now - last_kill < 5 * NSEC_PER_SEC)
         return;
     last_kill = now;
     last_pid = p->pid;

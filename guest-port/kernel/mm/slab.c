@@ -235,7 +235,9 @@ u64 shrink_slabs(u64 want)
         u64 f = irq_save();
         struct page *p, *n;
 
-        list_for_each_safe(p, n, &c->partial, lru) if (p->index == 0) slab_release(c, p);
+        list_for_each_safe (p, n, &c->partial, lru)
+            if (p->index == 0)
+                slab_release(c, p);
         irq_restore(f);
     }
     return before > slab_page_count ? before - slab_page_count : 0;

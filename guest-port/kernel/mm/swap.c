@@ -15,6 +15,7 @@
 #include "proc.h"
 #include "slab.h"
 #include "string.h"
+#include "vm.h"
 
 #define SWAP_BIOS    16
 #define SLOT_SECTORS (PAGE_SIZE / SECTOR_SIZE)
@@ -110,6 +111,22 @@ void swap_free(u64 slot)
         slots_free++;
 }
 
+/* An entry that held the slot is gone. A cached page that nobody can want any more goes too. */
+void swap_free_entry(u64 slot)
+{
+    struct page *p;
+
+    swap_free(slot);
+    if (counts[slot] != 1)
+        return;
+    p = page_cache_find(&swap_mapping, slot);
+    if (!p)
+        return;
+    if (p->refs == 2 && !(p->flags & (PG_LOCKED | PG_WRITEBACK)))
+        swap_forget(p);
+    page_put(p);
+}
+
 bool swap_add(struct page *p)
 {
     u64 slot = slot_alloc();
@@ -191,8 +208,7 @@ struct page *swap_in(u64 slot)
     return ERR_PTR(-EIO);
 }
 
-/* --- swapon, swapoff
- * -------------------------------------------------------------------------------- */
+/* --- swapon, swapoff -------------------------------------------------------------------------- */
 
 static int read_header(struct block_device *bd, u64 *pages)
 {
@@ -255,16 +271,45 @@ long sys_swapon(const char __user *path, int flags)
     return 0;
 }
 
-/* Only an unused area can be given back. */
+/* Brings every swapped page of every process back. */
+static int swap_in_all(void)
+{
+    struct mm *mm;
+    u64 va;
+    int r;
+
+again:
+    list_for_each (mm, &all_mms, link) {
+        if (!vm_find_swapped(mm, &va))
+            continue;
+        mm_get(mm);
+        r = mm_fault(mm, va, 0);
+        mm_put(mm);
+        if (r)
+            return -EBUSY;
+        if (signal_pending())
+            return -EINTR;
+        goto again; /* the list may have changed */
+    }
+    reclaim_swap_cache();
+    return 0;
+}
+
 long sys_swapoff(const char __user *path)
 {
+    u64 slots_left;
+    int r;
+
     if (!capable())
         return -EPERM;
     if (!swap_dev)
         return -EINVAL;
-    reclaim_swap_cache();
-    if (slots_free != slots - 1)
-        return -EBUSY;
+    slots_left = slots_free;
+    slots_free = 0; /* nothing more goes out */
+    r = swap_in_all();
+    slots_free += slots_left;
+    if (r || slots_free != slots - 1)
+        return r ? r : -EBUSY;
     swap_dev->holder = NULL;
     swap_dev = NULL;
     slots = slots_free = 0;

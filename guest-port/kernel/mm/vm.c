@@ -72,7 +72,9 @@ struct vma *vma_find(struct mm *mm, u64 addr)
 
     if (v && v->start <= addr && addr < v->end)
         return v;
-    list_for_each(v, &mm->vmas, link) if (v->end > addr) return mm->last_hit = v;
+    list_for_each (v, &mm->vmas, link)
+        if (v->end > addr)
+            return mm->last_hit = v;
     return NULL;
 }
 
@@ -91,7 +93,9 @@ static void vma_insert(struct mm *mm, struct vma *v)
 {
     struct vma *o;
 
-    list_for_each(o, &mm->vmas, link) if (o->start >= v->end) break;
+    list_for_each (o, &mm->vmas, link)
+        if (o->start >= v->end)
+            break;
     list_insert(&v->link, o->link.prev, &o->link);
     mm->total_vm += (v->end - v->start) >> PAGE_SHIFT;
 }
@@ -204,8 +208,7 @@ static u64 find_gap(struct mm *mm, u64 len)
     return top >= len + MMAP_LOWEST ? top - len : 0;
 }
 
-/* --- unmapping
- * ------------------------------------------------------------------------------------ */
+/* --- unmapping -------------------------------------------------------------------------------- */
 
 static void zap_pte(struct mm *mm, struct vma *v, pte_t *slot)
 {
@@ -227,7 +230,7 @@ static void zap_pte(struct mm *mm, struct vma *v, pte_t *slot)
             swap_forget(p);
         page_put(p);
     } else if (pte_is_swap(e)) {
-        swap_free(pte_swap_slot(e));
+        swap_free_entry(pte_swap_slot(e));
     }
 }
 
@@ -270,8 +273,7 @@ static int unmap_locked(struct mm *mm, u64 start, u64 end)
     r = isolate(mm, start, end);
     if (r)
         return r;
-    list_for_each_safe(v, n, &mm->vmas, link)
-    {
+    list_for_each_safe (v, n, &mm->vmas, link) {
         if (v->start >= end)
             break;
         if (v->start >= start) {
@@ -305,8 +307,7 @@ void mm_unmap_mapping(struct mapping *m, u64 first, u64 last)
 {
     struct vma *v;
 
-    list_for_each(v, &m->vmas, map_link)
-    {
+    list_for_each (v, &m->vmas, map_link) {
         u64 pages = (v->end - v->start) >> PAGE_SHIFT, a, b;
 
         if (last < v->pgoff || first >= v->pgoff + pages)
@@ -333,8 +334,7 @@ void vm_zap_file(struct mm *mm, struct vma *v, u64 start, u64 end)
     }
 }
 
-/* --- mapping
- * ---------------------------------------------------------------------------------------- */
+/* --- mapping ---------------------------------------------------------------------------------- */
 
 static bool over_limit(struct mm *mm, u64 len)
 {
@@ -469,8 +469,7 @@ int mm_protect(struct mm *mm, u64 addr, u64 len, u32 prot)
     return r;
 }
 
-/* --- duplicating and ending
- * --------------------------------------------------------------------------- */
+/* --- duplicating and ending ------------------------------------------------------------------- */
 
 /* Shares one present page between two address spaces; private ones become copy-on-write. */
 static void copy_pte(struct mm *new, struct vma *v, pte_t *from, pte_t *to)
@@ -534,8 +533,7 @@ struct mm *mm_clone(struct mm *old)
            offsetof(struct mm, mmap_base) - offsetof(struct mm, start_code));
     mm->mmap_base = old->mmap_base;
     mm->exe = old->exe ? file_get(old->exe) : NULL;
-    list_for_each(v, &old->vmas, link)
-    {
+    list_for_each (v, &old->vmas, link) {
         struct vma *n = vma_copy(mm, v);
 
         if (!n) {
@@ -572,8 +570,7 @@ void mm_put(struct mm *mm)
         loaded_mm = NULL;
         pagetable_load_kernel();
     }
-    list_for_each_safe(v, n, &mm->vmas, link)
-    {
+    list_for_each_safe (v, n, &mm->vmas, link) {
         vm_zap(mm, v, v->start, v->end);
         vma_free(v);
     }
@@ -666,8 +663,9 @@ void mm_collect_dirty_mapping(struct mapping *m)
 {
     struct vma *v;
 
-    list_for_each(v, &m->vmas, map_link) if (v->flags & VM_SHARED && v->flags & VM_MAYWRITE)
-        vm_collect_dirty(v->mm, v);
+    list_for_each (v, &m->vmas, map_link)
+        if (v->flags & VM_SHARED && v->flags & VM_MAYWRITE)
+            vm_collect_dirty(v->mm, v);
 }
 
 u64 vm_swapped(struct mm *mm)
@@ -675,14 +673,32 @@ u64 vm_swapped(struct mm *mm)
     struct vma *v;
     u64 n = 0;
 
-    list_for_each(v, &mm->vmas, link) for (u64 va = v->start; va < v->end; va += PAGE_SIZE)
-    {
-        pte_t *slot = pagetable_slot(&mm->pt, va, false);
+    list_for_each (v, &mm->vmas, link)
+        for (u64 va = v->start; va < v->end; va += PAGE_SIZE) {
+            pte_t *slot = pagetable_slot(&mm->pt, va, false);
 
-        if (!slot)
-            va = pagetable_next(va) - PAGE_SIZE;
-        else if (pte_is_swap(*slot))
-            n++;
-    }
+            if (!slot)
+                va = pagetable_next(va) - PAGE_SIZE;
+            else if (pte_is_swap(*slot))
+                n++;
+        }
     return n;
+}
+
+bool vm_find_swapped(struct mm *mm, u64 *at)
+{
+    struct vma *v;
+
+    list_for_each (v, &mm->vmas, link)
+        for (u64 va = v->start; va < v->end; va += PAGE_SIZE) {
+            pte_t *slot = pagetable_slot(&mm->pt, va, false);
+
+            if (!slot) {
+                va = pagetable_next(va) - PAGE_SIZE;
+            } else if (pte_is_swap(*slot)) {
+                *at = va;
+                return true;
+            }
+        }
+    return false;
 }

@@ -25,6 +25,7 @@ void vm_collect_dirty(struct mm *mm, struct vma *v);
 struct mapping;
 void mm_collect_dirty_mapping(struct mapping *m);
 
+bool vm_find_swapped(struct mm *mm, u64 *at); /* address of a swapped page */
 u64 vm_swapped(struct mm *mm);
 int shm_attach(struct vma *v, u64 len); /* backs a shared anonymous vma */
 extern struct page *zero_page;

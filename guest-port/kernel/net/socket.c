@@ -541,7 +541,7 @@ long sys_getsockopt(int fd, int level, int name, void __user *p, s32 __user *len
     return r;
 }
 
-/* --- plain data: sendto and recvfrom; messages are in sockmsg.c ------------------------- */
+/* --- plain data: sendto and recvfrom; messages are in sockmsg.c ------------------------------- */
 
 long sys_sendto(int fd, void __user *buf, size_t n, unsigned flags, const void __user *addr,
                 unsigned len)

@@ -41,8 +41,7 @@ struct exec {
     gid_t egid;
 };
 
-/* --- strings
- * ------------------------------------------------------------------------------------------ */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 static int put_bytes_of(struct strings *s, const char *src, bool kernel)
 {
@@ -108,8 +107,7 @@ static int put_vector(struct strings *s, char *const *v, bool kernel, int skip, 
     }
 }
 
-/* --- finding the program
- * --------------------------------------------------------------------------------- */
+/* --- finding the program ---------------------------------------------------------------------- */
 
 static int open_program(struct exec *x, const char *path)
 {
@@ -210,8 +208,7 @@ static int find_program(struct exec *x, const char *path)
     return r;
 }
 
-/* --- the first stack
- * ---------------------------------------------------------------------------------------- */
+/* --- the first stack -------------------------------------------------------------------------- */
 
 static int stack_map(struct exec *x, struct mm *mm, u64 *strings_at)
 {
@@ -324,8 +321,7 @@ static u64 stack_fill(struct exec *x, struct mm *mm, u64 at)
     return ok ? sp : 0;
 }
 
-/* --- the change-over
- * -------------------------------------------------------------------------------------------- */
+/* --- the change-over -------------------------------------------------------------------------- */
 
 /* Ends all other threads; the caller then is the process's only one and has its number. */
 static int become_only_thread(void)
@@ -336,13 +332,13 @@ static int become_only_thread(void)
     if (p->group_exit)
         return -EINTR;
     while (p->nthreads > 1) {
-        list_for_each(t, &p->threads, proc_link) if (t != current)
-        {
-            t->work |= WORK_EXIT;
-            if (t->state == T_SLEEP_INTR)
-                sched_wake(t);
-            sched_continue(t);
-        }
+        list_for_each (t, &p->threads, proc_link)
+            if (t != current) {
+                t->work |= WORK_EXIT;
+                if (t->state == T_SLEEP_INTR)
+                    sched_wake(t);
+                sched_continue(t);
+            }
         sleep_ms(1);
         if (current->work & WORK_EXIT)
             return -EINTR;

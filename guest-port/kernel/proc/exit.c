@@ -25,8 +25,7 @@
 #define WALL       0x40000000
 #define WCLONE     0x80000000u
 
-/* --- telling the parent
- * ---------------------------------------------------------------------------------- */
+/* --- telling the parent ----------------------------------------------------------------------- */
 
 void proc_notify_parent(struct proc *p, int why)
 {
@@ -58,7 +57,9 @@ bool pgrp_exists(pid_t pgid, pid_t sid)
 {
     struct proc *p;
 
-    list_for_each(p, &all_procs, all_link) if (p->pgid == pgid && p->sid == sid) return true;
+    list_for_each (p, &all_procs, all_link)
+        if (p->pgid == pgid && p->sid == sid)
+            return true;
     return false;
 }
 
@@ -67,8 +68,7 @@ static bool orphaned_without(pid_t pgid, const struct proc *except)
 {
     struct proc *p;
 
-    list_for_each(p, &all_procs, all_link)
-    {
+    list_for_each (p, &all_procs, all_link) {
         if (p->pgid != pgid || p == except || p->zombie || !p->parent || p->parent == init_proc)
             continue;
         if (p->parent->pgid != pgid && p->parent->sid == p->sid)
@@ -86,7 +86,9 @@ static bool pgrp_has_stopped(pid_t pgid)
 {
     struct proc *p;
 
-    list_for_each(p, &all_procs, all_link) if (p->pgid == pgid && p->stopped) return true;
+    list_for_each (p, &all_procs, all_link)
+        if (p->pgid == pgid && p->stopped)
+            return true;
     return false;
 }
 
@@ -98,9 +100,7 @@ static void hangup_if_orphaned(pid_t pgid)
     }
 }
 
-/* --- ending
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 static void free_zombie(struct proc *p)
 {
@@ -122,8 +122,7 @@ static void give_away_children(struct proc *p)
 {
     struct proc *c, *n, *heir = new_parent(p);
 
-    list_for_each_safe(c, n, &p->children, sibling)
-    {
+    list_for_each_safe (c, n, &p->children, sibling) {
         pid_t pgid = c->pgid;
 
         list_del(&c->sibling);
@@ -244,16 +243,16 @@ __noreturn void proc_exit(int status)
     if (!p->group_exit) {
         p->group_exit = true;
         p->exit_status = status;
-        list_for_each(t, &p->threads, proc_link) if (t != current)
-        {
-            u64 f = irq_save();
+        list_for_each (t, &p->threads, proc_link)
+            if (t != current) {
+                u64 f = irq_save();
 
-            t->work |= WORK_EXIT;
-            if (t->state == T_SLEEP_INTR)
-                sched_wake(t);
-            sched_continue(t);
-            irq_restore(f);
-        }
+                t->work |= WORK_EXIT;
+                if (t->state == T_SLEEP_INTR)
+                    sched_wake(t);
+                sched_continue(t);
+                irq_restore(f);
+            }
     }
     thread_exit(0);
 }
@@ -268,9 +267,7 @@ long sys_exit_group(int code)
     proc_exit((code & 0xff) << 8);
 }
 
-/* --- waiting
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 struct wait_req {
     pid_t pid; /* as waitpid takes it */
@@ -355,8 +352,7 @@ static pid_t scan_children(struct wait_req *rq)
     struct proc *c, *n;
     pid_t r = -ECHILD;
 
-    list_for_each_safe(c, n, &current->proc->children, sibling)
-    {
+    list_for_each_safe (c, n, &current->proc->children, sibling) {
         pid_t pid;
 
         if (!wanted(rq, c))

@@ -94,8 +94,7 @@ static int wake_key(const struct futex_key *k, u32 n, u32 mask)
     struct futex_waiter *w, *next;
     int woken = 0;
 
-    list_for_each_safe(w, next, b, link)
-    {
+    list_for_each_safe (w, next, b, link) {
         if ((u32)woken >= n)
             break;
         if (!key_equal(&w->key, k) || !(w->mask & mask))
@@ -152,8 +151,7 @@ static long requeue(u64 from, u64 to, bool private, u32 wake, u32 move, bool cmp
             return -EAGAIN;
     }
     woken = wake_key(&a, wake, ~0u);
-    list_for_each_safe(w, n, bucket(&a), link)
-    {
+    list_for_each_safe (w, n, bucket(&a), link) {
         if (done >= move)
             break;
         if (!key_equal(&w->key, &a))
@@ -290,8 +288,7 @@ long sys_futex(u64 addr, int op, u32 val, u64 timeout, u64 addr2, u32 val3)
     return -ENOSYS;
 }
 
-/* --- robust lists: locks whose owner has died
- * ------------------------------------------------------------- */
+/* --- robust lists: locks whose owner has died ------------------------------------------------- */
 
 #define OWNER_DIED 0x40000000u
 #define TID_MASK   0x3fffffffu

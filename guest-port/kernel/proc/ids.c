@@ -21,8 +21,7 @@ long sys_getppid(void)
     return current->proc->parent->pid;
 }
 
-/* --- process groups and sessions
- * ------------------------------------------------------------------------ */
+/* --- process groups and sessions -------------------------------------------------------------- */
 
 static bool in_my_session(pid_t pgid)
 {
@@ -65,7 +64,9 @@ long sys_setsid(void)
 {
     struct proc *p = current->proc, *o;
 
-    list_for_each(o, &all_procs, all_link) if (o->pgid == p->pid) return -EPERM;
+    list_for_each (o, &all_procs, all_link)
+        if (o->pgid == p->pid)
+            return -EPERM;
     p->sid = p->pgid = p->pid;
     tty_forget(p);
     return p->pid;
@@ -78,8 +79,7 @@ long sys_getsid(pid_t pid)
     return p ? p->sid : -ESRCH;
 }
 
-/* --- user and group ids
- * ------------------------------------------------------------------------------------- */
+/* --- user and group ids ----------------------------------------------------------------------- */
 
 long sys_getuid(void)
 {

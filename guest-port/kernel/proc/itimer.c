@@ -142,9 +142,7 @@ long sys_alarm(u32 seconds)
     return o.value.tv_sec + (o.value.tv_usec >= 500000 || (!o.value.tv_sec && o.value.tv_usec));
 }
 
-/* --- clocks
- * ------------------------------------------------------------------------------------------------
- */
+/* --- clocks ----------------------------------------------------------------------------------- */
 
 static int clock_read(int id, u64 *ns)
 {
@@ -164,7 +162,8 @@ static int clock_read(int id, u64 *ns)
         return 0;
     case 2: /* PROCESS_CPUTIME */
         *ns = p->utime + p->stime + clock_mono_ns() - current->started;
-        list_for_each(t, &p->threads, proc_link) *ns += t->utime + t->stime;
+        list_for_each (t, &p->threads, proc_link)
+            *ns += t->utime + t->stime;
         return 0;
     case 3: /* THREAD_CPUTIME */
         *ns = current->utime + current->stime + clock_mono_ns() - current->started;
@@ -248,9 +247,7 @@ long sys_time(s64 __user *out)
     return out && put_user(t, out) ? -EFAULT : t;
 }
 
-/* --- sleeping
- * ------------------------------------------------------------------------------------------------
- */
+/* --- sleeping --------------------------------------------------------------------------------- */
 
 static long do_sleep(u64 deadline, struct timespec __user *rem)
 {

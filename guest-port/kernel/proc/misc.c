@@ -9,9 +9,7 @@
 #include "string.h"
 #include "uaccess.h"
 
-/* --- names
- * ------------------------------------------------------------------------------------------------
- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 long sys_uname(struct utsname __user *out)
 {
@@ -42,8 +40,7 @@ long sys_setdomainname(const char __user *name, int len)
     return set_name(system_name.domainname, name, len);
 }
 
-/* --- limits and usage
- * ----------------------------------------------------------------------------------------- */
+/* --- limits and usage ------------------------------------------------------------------------- */
 
 long sys_prlimit64(pid_t pid, int which, const struct rlimit __user *new, struct rlimit __user *old)
 {
@@ -96,8 +93,7 @@ static void self_times(u64 *u, u64 *s)
 
     *u = p->utime;
     *s = p->stime + clock_mono_ns() - current->started;
-    list_for_each(t, &p->threads, proc_link)
-    {
+    list_for_each (t, &p->threads, proc_link) {
         *u += t->utime;
         *s += t->stime;
     }
@@ -175,9 +171,7 @@ long sys_sysinfo(struct sysinfo_user __user *out)
     return copy_to_user(out, &si, sizeof(si));
 }
 
-/* --- priorities
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- priorities ------------------------------------------------------------------------------- */
 
 static bool prio_selects(int which, int who, struct proc *p)
 {
@@ -197,9 +191,9 @@ long sys_getpriority(int which, int who)
 
     if (which < 0 || which > 2)
         return -EINVAL;
-    list_for_each(p, &all_procs,
-                  all_link) if (prio_selects(which, who, p) && 20 - p->leader->nice > best) best =
-        20 - p->leader->nice;
+    list_for_each (p, &all_procs, all_link)
+        if (prio_selects(which, who, p) && 20 - p->leader->nice > best)
+            best = 20 - p->leader->nice;
     return best ? best : -ESRCH;
 }
 
@@ -212,7 +206,8 @@ static int set_proc_nice(struct proc *p, int nice)
         return -EPERM;
     if (nice < p->leader->nice && !capable())
         return -EACCES;
-    list_for_each(t, &p->threads, proc_link) sched_set_nice(t, nice);
+    list_for_each (t, &p->threads, proc_link)
+        sched_set_nice(t, nice);
     return 0;
 }
 
@@ -224,13 +219,13 @@ long sys_setpriority(int which, int who, int nice)
     if (which < 0 || which > 2)
         return -EINVAL;
     nice = nice < -20 ? -20 : nice > 19 ? 19 : nice;
-    list_for_each(p, &all_procs, all_link) if (prio_selects(which, who, p))
-    {
-        int e = set_proc_nice(p, nice);
+    list_for_each (p, &all_procs, all_link)
+        if (prio_selects(which, who, p)) {
+            int e = set_proc_nice(p, nice);
 
-        if (r == -ESRCH || e)
-            r = e;
-    }
+            if (r == -ESRCH || e)
+                r = e;
+        }
     return r;
 }
 
@@ -307,8 +302,7 @@ long sys_getcpu(u32 __user *cpu, u32 __user *node)
     return 0;
 }
 
-/* --- prctl, personality
- * --------------------------------------------------------------------------------------------- */
+/* --- prctl, personality ----------------------------------------------------------------------- */
 
 #define PR_SET_NAME            15
 #define PR_GET_NAME            16
@@ -348,8 +342,7 @@ long sys_personality(u32 p)
     return p == 0 || p == 0xffffffff ? 0 : -EINVAL;
 }
 
-/* --- randomness, messages, the end
- * ------------------------------------------------------------------------------------ */
+/* --- randomness, messages, the end ------------------------------------------------------------ */
 
 long sys_getrandom(void __user *buf, size_t n, u32 flags)
 {

@@ -166,8 +166,7 @@ long sys_sigaltstack(const struct stack_user __user *ss, struct stack_user __use
     return 0;
 }
 
-/* --- kill and its relatives
- * ----------------------------------------------------------------------------- */
+/* --- kill and its relatives ------------------------------------------------------------------- */
 
 static bool may_signal(struct proc *p, int sig)
 {
@@ -198,8 +197,7 @@ static long kill_many(pid_t pgid, int sig, struct siginfo *info)
     struct proc *p;
     int found = 0, done = 0;
 
-    list_for_each(p, &all_procs, all_link)
-    {
+    list_for_each (p, &all_procs, all_link) {
         if (pgid ? p->pgid != pgid : p->pid <= 1 || p == current->proc)
             continue;
         found++;

@@ -28,8 +28,7 @@ struct sigitem {
 extern int sigframe_setup(struct trapframe *tf, int sig, struct ksigaction *act,
                           const struct siginfo *info, sigset_t mask);
 
-/* --- queues
- * ------------------------------------------------------------------------------------------ */
+/* --- queues ----------------------------------------------------------------------------------- */
 
 void sigqueue_init(struct sigqueue *q)
 {
@@ -44,11 +43,11 @@ static void sigqueue_drop(struct sigqueue *q, sigset_t mask)
     u64 f = irq_save();
 
     if (q->set & mask)
-        list_for_each_safe(it, n, &q->infos, link) if (sigbit(it->info.si_signo) & mask)
-        {
-            list_del(&it->link);
-            kfree(it);
-        }
+        list_for_each_safe (it, n, &q->infos, link)
+            if (sigbit(it->info.si_signo) & mask) {
+                list_del(&it->link);
+                kfree(it);
+            }
     q->set &= ~mask;
     irq_restore(f);
 }
@@ -91,8 +90,7 @@ static void sigqueue_take(struct sigqueue *q, int sig, struct siginfo *info)
     memset(info, 0, sizeof(*info));
     info->si_signo = sig;
     info->si_code = SI_KERNEL;
-    list_for_each_safe(it, n, &q->infos, link)
-    {
+    list_for_each_safe (it, n, &q->infos, link) {
         if (it->info.si_signo != sig)
             continue;
         if (found) {
@@ -108,8 +106,7 @@ static void sigqueue_take(struct sigqueue *q, int sig, struct siginfo *info)
         q->set &= ~sigbit(sig);
 }
 
-/* --- dispositions
- * --------------------------------------------------------------------------------------- */
+/* --- dispositions ----------------------------------------------------------------------------- */
 
 struct sighand *sighand_new(void)
 {
@@ -159,9 +156,7 @@ bool signal_is_ignored(int sig)
     return current->proc->sighand->act[sig - 1].handler == SIG_IGN;
 }
 
-/* --- sending
- * ------------------------------------------------------------------------------------------------
- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static bool wants(struct thread *t, int sig)
 {
@@ -181,8 +176,7 @@ static void continue_proc(struct proc *p)
 {
     struct thread *t;
 
-    list_for_each(t, &p->threads, proc_link)
-    {
+    list_for_each (t, &p->threads, proc_link) {
         sigqueue_drop(&t->sig.pending, STOP_SIGS);
         sched_continue(t);
     }
@@ -203,7 +197,8 @@ static void send_effects(struct proc *p, int sig)
         continue_proc(p);
     } else if (sigbit(sig) & STOP_SIGS) {
         sigqueue_drop(&p->pending, sigbit(SIGCONT));
-        list_for_each(t, &p->threads, proc_link) sigqueue_drop(&t->sig.pending, sigbit(SIGCONT));
+        list_for_each (t, &p->threads, proc_link)
+            sigqueue_drop(&t->sig.pending, sigbit(SIGCONT));
     }
 }
 
@@ -249,11 +244,11 @@ int signal_proc(struct proc *p, int sig, const struct siginfo *info)
     if (!t) {
         struct thread *o;
 
-        list_for_each(o, &p->threads, proc_link) if (wants(o, sig))
-        {
-            t = o;
-            break;
-        }
+        list_for_each (o, &p->threads, proc_link)
+            if (wants(o, sig)) {
+                t = o;
+                break;
+            }
     }
     if (!t || !dropped(p, t, sig)) {
         r = sigqueue_add(&p->pending, sig, info);
@@ -269,11 +264,11 @@ int signal_pgrp(pid_t pgid, int sig, const struct siginfo *info)
     struct proc *p;
     int n = 0;
 
-    list_for_each(p, &all_procs, all_link) if (p->pgid == pgid && !p->zombie)
-    {
-        n++;
-        signal_proc(p, sig, info);
-    }
+    list_for_each (p, &all_procs, all_link)
+        if (p->pgid == pgid && !p->zombie) {
+            n++;
+            signal_proc(p, sig, info);
+        }
     return n ? 0 : -ESRCH;
 }
 
@@ -281,7 +276,9 @@ void signal_session(pid_t sid, int sig)
 {
     struct proc *p;
 
-    list_for_each(p, &all_procs, all_link) if (p->sid == sid) signal_proc(p, sig, NULL);
+    list_for_each (p, &all_procs, all_link)
+        if (p->sid == sid)
+            signal_proc(p, sig, NULL);
 }
 
 void signal_fault(int sig, int code, u64 addr)
@@ -304,9 +301,7 @@ void signal_fault(int sig, int code, u64 addr)
     irq_restore(f);
 }
 
-/* --- taking
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- taking ----------------------------------------------------------------------------------- */
 
 static sigset_t deliverable(struct thread *t)
 {
@@ -349,8 +344,8 @@ static void stop_self(int sig)
         p->stop_reported = false;
         p->cont_report = false;
         p->stop_sig = sig;
-        list_for_each(t, &p->threads, proc_link) t->work |=
-            WORK_SIGNAL; /* they stop when they come by */
+        list_for_each (t, &p->threads, proc_link)
+            t->work |= WORK_SIGNAL; /* they stop when they come by */
         proc_notify_parent(p, CLD_STOPPED);
     }
     irq_enable();
@@ -494,5 +489,6 @@ void signal_forget(struct proc *p, int sig)
     if (!ignored(p, sig))
         return;
     sigqueue_drop(&p->pending, sigbit(sig));
-    list_for_each(t, &p->threads, proc_link) sigqueue_drop(&t->sig.pending, sigbit(sig));
+    list_for_each (t, &p->threads, proc_link)
+        sigqueue_drop(&t->sig.pending, sigbit(sig));
 }

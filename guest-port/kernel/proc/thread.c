@@ -49,7 +49,9 @@ struct proc *proc_find(pid_t pid)
         return t->proc;
     /* The first thread may have ended before the others. */
     if (!t)
-        list_for_each(p, &all_procs, all_link) if (p->pid == pid) return p;
+        list_for_each (p, &all_procs, all_link)
+            if (p->pid == pid)
+                return p;
     return NULL;
 }
 
@@ -59,8 +61,9 @@ static bool number_taken(pid_t n)
 
     if (thread_find(n))
         return true;
-    list_for_each(p, &all_procs,
-                  all_link) if (p->pid == n || p->pgid == n || p->sid == n) return true;
+    list_for_each (p, &all_procs, all_link)
+        if (p->pid == n || p->pgid == n || p->sid == n)
+            return true;
     return false;
 }
 
@@ -202,8 +205,9 @@ u32 proc_count_user(uid_t uid)
     struct proc *p;
     u32 n = 0;
 
-    list_for_each(p, &all_procs,
-                  all_link) if (!p->zombie && p->leader && p->leader->cred.uid == uid) n++;
+    list_for_each (p, &all_procs, all_link)
+        if (!p->zombie && p->leader && p->leader->cred.uid == uid)
+            n++;
     return n;
 }
 

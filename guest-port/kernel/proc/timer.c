@@ -44,7 +44,9 @@ void timer_set(struct timer *t, u64 expires)
         list_del(&t->link);
     t->expires = expires;
     t->armed = true;
-    list_for_each(o, &timers, link) if (o->expires > expires) break;
+    list_for_each (o, &timers, link)
+        if (o->expires > expires)
+            break;
     list_insert(&t->link, o->link.prev, &o->link);
     arm();
     irq_restore(f);

@@ -47,7 +47,9 @@ static void wake(struct wait_queue *q, unsigned key, unsigned max)
     struct wait_entry *w, *n;
     u64 f = irq_save();
 
-    list_for_each_safe(w, n, &q->waiters, link) if (w->func(w, key) && --max == 0) break;
+    list_for_each_safe (w, n, &q->waiters, link)
+        if (w->func(w, key) && --max == 0)
+            break;
     irq_restore(f);
 }
 

@@ -155,7 +155,7 @@ void ext2_block_free(struct ext2 *fs, u32 block)
     buf_put(map);
 }
 
-/* --- inodes ---------------------------------------------------------------------------------------------- */
+/* --- inodes ----------------------------------------------------------------------------------- */
 
 /* Directories are spread: the group with the most free blocks among those with free inodes. Files go
  * where their directory is. */

@@ -138,7 +138,7 @@ int ext2_bmap(struct inode *i, u64 n, bool create, u32 *out, bool *fresh)
     return err;
 }
 
-/* --- freeing ------------------------------------------------------------------------------------------------ */
+/* --- freeing ---------------------------------------------------------------------------------- */
 
 static void free_one(struct inode *i, u32 block, bool metadata)
 {

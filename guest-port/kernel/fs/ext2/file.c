@@ -201,7 +201,7 @@ const struct file_ops ext2_file_fops = {
     .fsync = ext2_fsync,
 };
 
-/* --- symbolic links: short ones lie in the inode ------------------------------------------------------- */
+/* --- symbolic links: short ones lie in the inode ---------------------------------------------- */
 
 static bool is_fast(const struct inode *i)
 {

@@ -104,7 +104,7 @@ static const struct super_ops super_ops = {
     .unmount = unmount,
 };
 
-/* --- mount ----------------------------------------------------------------------------------------- */
+/* --- mount ------------------------------------------------------------------------------------ */
 
 static int check_super(struct ext2 *fs, struct super_block *sb)
 {
