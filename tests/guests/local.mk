@@ -20,8 +20,8 @@ tests_guests_librt_a_CFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_librt_a_CCASFLAGS = $(GUEST_RT_CFLAGS)
 
 # The images, and for each its sources.
-TEST_IMAGES = tests/guests/smoke tests/guests/calls tests/guests/mmu tests/guests/traps
-JUDGED_IMAGES = tests/guests/calls tests/guests/mmu tests/guests/traps
+TEST_IMAGES = tests/guests/smoke tests/guests/calls tests/guests/mmu tests/guests/traps tests/guests/events
+JUDGED_IMAGES = tests/guests/calls tests/guests/mmu tests/guests/traps tests/guests/events
 EXTRA_PROGRAMS += $(TEST_IMAGES)
 GUEST_TEST_DEPS += $(TEST_IMAGES)
 GUEST_T_SOURCES = tests/guests/t.c tests/guests/t.h
@@ -59,6 +59,15 @@ tests_guests_traps_CCASFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_traps_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_guests_traps_LDADD = $(GUEST_RT_LDADD)
 tests_guests_traps_DEPENDENCIES = $(GUEST_RT_DEPS)
+
+tests_guests_events_SOURCES = tests/guests/events.c tests/guests/events.h tests/guests/events_time.c \
+	tests/guests/events_vcpu.c tests/guests/events_grant.c $(GUEST_T_SOURCES)
+tests_guests_events_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
+tests_guests_events_CFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_events_CCASFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_events_LDFLAGS = $(GUEST_RT_LDFLAGS)
+tests_guests_events_LDADD = $(GUEST_RT_LDADD)
+tests_guests_events_DEPENDENCIES = $(GUEST_RT_DEPS)
 
 # Each judged image, run by tests/run-guest on either hypervisor.
 GUEST_TESTS += $(JUDGED_IMAGES)

@@ -10,7 +10,7 @@
 #define HC(n) XEN_HYPERVISOR_##n
 
 /* What Xen 4.17 answers to the random operations of mmu_fuzz_types, summed up. */
-#define MMU_FUZZ_SUM 0x1b42e030e49b3b58
+#define MMU_FUZZ_SUM 0x252edaa37f3d601b
 
 /* A page of the pool whose direct mapping is read-only, filled by fill(page) before that. */
 static inline uint64_t *ro_page(void)

