@@ -173,6 +173,18 @@ void dentry_instantiate(struct dentry *d, struct inode *i)
     d->inode = i;
 }
 
+void dentry_prune(struct dentry *d)
+{
+    struct dentry *c, *n;
+
+    list_for_each_safe(c, n, &d->children, sibling) {
+        if (c->refs)
+            continue;
+        destroy(c);
+        d->refs--; /* the caller's reference keeps d */
+    }
+}
+
 /* After a rename on disk: d gets target's name and parent; target's inode was replaced. */
 void dentry_move(struct dentry *d, struct dentry *target)
 {

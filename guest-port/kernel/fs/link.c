@@ -244,9 +244,11 @@ static int may_delete(struct dentry *parent, struct dentry *d)
     return err;
 }
 
-/* The name is gone: who holds the dentry keeps its inode, others find nothing. */
+/* The name is gone: who holds the dentry keeps its inode, others find nothing. Names known not to
+ * exist below it go too, or they would hold it for ever. */
 static void forget(struct dentry *d)
 {
+    dentry_prune(d);
     dentry_unhash(d);
 }
 
@@ -389,8 +391,10 @@ static int rename_checked(struct name_end *oe, struct dentry *old, struct name_e
     if (!od->ops->rename)
         return -EPERM;
     err = od->ops->rename(od, old, nd, d);
-    if (!err)
+    if (!err) {
+        dentry_prune(d);
         dentry_move(old, d);
+    }
     return err;
 }
 

@@ -79,7 +79,8 @@ static size_t copy_out(struct pipe *p, struct uio *u)
         k = uio_write(u, (char *)page_addr(*slot) + off, n);
         p->tail += (u32)k;
         done += k;
-        if (p->tail % PAGE_SIZE == 0 && k && *slot) { /* a whole page is read */
+        /* A page is read to its end; unless the writer has come around into it, it goes. */
+        if (k && p->tail % PAGE_SIZE == 0 && used(p) <= PIPE_SIZE - PAGE_SIZE) {
             page_put(*slot);
             *slot = NULL;
         }
