@@ -3,6 +3,7 @@
 # Unit tests: one module at a time, on the host, sanitized.
 
 include tests/unit/abi/local.mk
+include tests/unit/libpv/local.mk
 include tests/unit/tools/local.mk
 include tests/unit/core/mm.mk
 include tests/unit/core/exec.mk
