@@ -45,8 +45,7 @@ static long machphys_update(const struct pt *c, const struct xen_mmu_update *req
     mfn_t m = mfn_of_maddr(req->ptr);
 
     if (unlikely(!frame_valid(m) || frame_of(m)->owner != c->owner))
-        return pt_refuse(c, RULE_MMU_M2P_FRAME, .mfn = frame_valid(m) ? m.n : 0,
-                         .value = req->val);
+        return pt_refuse(c, RULE_MMU_M2P_FRAME, .mfn = frame_valid(m) ? m.n : 0, .value = req->val);
     frame_m2p[m.n] = req->val;
     return 0;
 }
@@ -76,13 +75,12 @@ static inline long update_one(struct pt *c, const struct xen_mmu_update *req, bo
 static long update_some(struct pt *c, pv_gptr_t from, unsigned n, uint32_t *i, bool *flush)
 {
     struct xen_mmu_update req[HANDFUL];
-    unsigned step = n;
+    /* One that cannot be read hides none that lie before it: then each is read by itself. */
+    bool singly = unlikely(guest_copy_in(req, from, n * sizeof(req[0])));
     long rc;
 
-    if (unlikely(guest_copy_in(req, from, n * sizeof(req[0]))))
-        step = 1;
     for (unsigned k = 0; k < n; k++) {
-        if (unlikely(step != n)) {
+        if (unlikely(singly)) {
             pv_gptr_t at = gptr_add(from, k * sizeof(req[0]));
 
             if (guest_copy_in(&req[k], at, sizeof(req[0])))

@@ -172,9 +172,9 @@ static long op_initialise(struct vcpu *v, struct vcpu *target, int32_t cmd, pv_g
 
     if (guest_copy_in(&c, arg, sizeof(c)))
         return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
+    if (target->initialised)
+        return refuse(v, RULE_VCPU_INITIALISED, .value = target->id);
     c.flags &= ~(uint64_t)XEN_VGCF_online; /* VCPUOP_up does that */
-    if (target->state != VCPU_DOWN)
-        c.flags |= XEN_VGCF_online;
     rc = vcpu_set_context(target, &c);
     if (rc == -XEN_ERESTART)
         return hc_restart(v, 3, (uint64_t)cmd, (uint64_t)target->id, arg.va);
