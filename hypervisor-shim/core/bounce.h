@@ -24,8 +24,8 @@ enum {
     EFLAGS_AC = 1 << 18,
 };
 
-/* bounce() did not find room below sp: v's guest is killed. Leaves. */
-struct vcpu *bounce_failed(struct vcpu *v, uint64_t sp);
+/* bounce() did not find room below sp: v's guest is killed. Its caller still has to leave. */
+void bounce_no_stack(struct vcpu *v, uint64_t sp);
 /* bounce() from user mode: to the kernel's tables and stack first. */
 bool bounce_from_user(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t error_code);
 
@@ -83,7 +83,7 @@ static inline __attribute__((always_inline)) bool bounce(struct vcpu *v, uint64_
         return bounce_from_user(v, rip, flags, error_code);
     if (likely(bounce_at(v, v->regs.rsp, bounce_kernel_cs(v), rip, flags, error_code)))
         return true;
-    bounce_failed(v, v->regs.rsp);
+    bounce_no_stack(v, v->regs.rsp);
     return false;
 }
 

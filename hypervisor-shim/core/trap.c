@@ -35,14 +35,14 @@ static const uint32_t HAS_ERROR_CODE = 0x60227d00;
 
 static bool canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
 
-static __attribute__((noinline, cold)) void no_stack(struct vcpu *v, uint64_t sp)
+__attribute__((noinline, cold)) void bounce_no_stack(struct vcpu *v, uint64_t sp)
 {
     guest_kill(v, RULE_BOUNCE_STACK, .va = sp);
 }
 
-struct vcpu *bounce_failed(struct vcpu *v, uint64_t sp)
+static __attribute__((noinline, cold)) struct vcpu *no_stack_leave(struct vcpu *v, uint64_t sp)
 {
-    no_stack(v, sp);
+    bounce_no_stack(v, sp);
     return hv_leave_slow(v);
 }
 
@@ -62,7 +62,7 @@ bool bounce_from_user(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t err
     to_kernel(v);
     if (bounce_at(v, v->kernel_sp, v->regs.cs, rip, flags, error_code))
         return true;
-    no_stack(v, v->kernel_sp);
+    bounce_no_stack(v, v->kernel_sp);
     return false;
 }
 
@@ -168,7 +168,7 @@ deliver(struct vcpu *v, uint64_t sp, uint64_t cs, unsigned vector, unsigned flag
     if (unlikely(!t->address))
         return unhandled_leave(v, vector, error_code);
     if (unlikely(!bounce_at(v, sp, cs, t->address, trap_flags(t) | flags, error_code)))
-        return bounce_failed(v, sp);
+        return no_stack_leave(v, sp);
     return hv_leave(v);
 }
 
@@ -319,7 +319,7 @@ static inline __attribute__((always_inline)) struct vcpu *user_syscall(struct vc
     to_kernel(v);
     if (unlikely(!bounce_at(v, v->kernel_sp, v->regs.cs, rip,
                             v->callback[CB_SYSCALL].mask_events ? BOUNCE_MASK_EVENTS : 0, 0))) {
-        no_stack(v, v->kernel_sp);
+        bounce_no_stack(v, v->kernel_sp);
         return NULL;
     }
     v->regs.rflags &= ~(uint64_t)EFLAGS_DF; /* all that SYSCALL's mask clears, by the ABI */

@@ -73,3 +73,15 @@ tests_guests_events_DEPENDENCIES = $(GUEST_RT_DEPS)
 GUEST_TESTS += $(JUDGED_IMAGES)
 XEN_TESTS += $(JUDGED_IMAGES)
 GUEST_TESTS += tests/guests/pvctl.sh tests/guests/examples.sh tests/guests/install.sh
+
+# Guests that misbehave, each beside one that does not.
+EXTRA_PROGRAMS += tests/guests/hostile
+GUEST_TEST_DEPS += tests/guests/hostile
+GUEST_TESTS += tests/guests/hostile.sh
+tests_guests_hostile_SOURCES = tests/guests/hostile.c
+tests_guests_hostile_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
+tests_guests_hostile_CFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_hostile_CCASFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_hostile_LDFLAGS = $(GUEST_RT_LDFLAGS)
+tests_guests_hostile_LDADD = $(GUEST_RT_LDADD)
+tests_guests_hostile_DEPENDENCIES = $(GUEST_RT_DEPS)
