@@ -305,7 +305,7 @@ static __attribute__((noinline)) struct vcpu *no_syscall(struct vcpu *v)
 {
     v->regs.rip -= 2;
     trap_inject(v, TRAP_UD, 0);
-    return hv_leave(v);
+    return hv_leave_quick(v);
 }
 
 static inline __attribute__((always_inline)) struct vcpu *user_syscall(struct vcpu *v,

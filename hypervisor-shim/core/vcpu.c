@@ -118,12 +118,14 @@ static void apply(struct vcpu *v, const struct xen_vcpu_guest_context *c)
 {
     struct xen_cpu_user_regs *r = &v->regs;
 
-    *r = c->user_regs;
-    r->cs |= 3;
-    r->ss |= 3;
-    v->iopl = r->rflags & EFLAGS_IOPL;
-    r->rflags = (r->rflags & ~(uint64_t)EFLAGS_IOPL) | EFLAGS_IF;
-    v->kernel_mode = !!(c->flags & XEN_VGCF_in_kernel);
+    v->iopl = c->user_regs.rflags & EFLAGS_IOPL;
+    if (hv.cpu[0].current != v) { /* who asks keeps what it runs with */
+        *r = c->user_regs;
+        r->cs |= 3;
+        r->ss |= 3;
+        r->rflags = (r->rflags & ~(uint64_t)(EFLAGS_IOPL | EFLAGS_VM)) | EFLAGS_IF;
+        v->kernel_mode = !!(c->flags & XEN_VGCF_in_kernel);
+    }
     v->vm_flags = (uint32_t)c->flags;
     v->kernel_ss = c->kernel_ss | 3;
     v->kernel_sp = c->kernel_sp;

@@ -68,13 +68,21 @@ static inline long call(uint64_t nr, uint64_t a1, uint64_t a2, uint64_t a3)
     return hosted_call(v, nr, a1, a2, a3, 0);
 }
 
+/* What the entry code does with SYSCALL. */
+static inline struct vcpu *syscall_of(struct vcpu *who)
+{
+    struct vcpu *next = hv_syscall(who);
+
+    return next ? next : hv_leave_slow(who);
+}
+
 /* The same by the way that the processor takes: hv_syscall() to whoever runs next. */
 static inline struct vcpu *enter(struct vcpu *who, uint64_t nr, uint64_t a1, uint64_t a2)
 {
     who->regs.rax = nr;
     who->regs.rdi = a1;
     who->regs.rsi = a2;
-    return hv_syscall(who);
+    return syscall_of(who);
 }
 
 static inline const struct reason *last_of(const struct hosted_guest *who)
