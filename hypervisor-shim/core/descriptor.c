@@ -47,7 +47,7 @@ static bool descriptor_check(uint64_t *desc)
 /* Take a reference and a type reference of frame m of v's domain as descriptors. 0 or refused. */
 static long segdesc_get(struct vcpu *v, uint64_t m)
 {
-    struct frame *f = &frame_table[m];
+    struct frame *f = frame_of(mfn(m));
     uint64_t *desc;
     uint8_t was;
 
@@ -148,7 +148,7 @@ long hc_update_descriptor(struct vcpu *v, uint64_t maddr, uint64_t desc)
 {
     mfn_t m = mfn_of_maddr(maddr);
     struct frame *f = frame_of(m);
-    uint64_t *p = (uint64_t *)(plat_ram + maddr);
+    uint64_t *p;
 
     if (unlikely(maddr & 7))
         return refuse(v, RULE_DESCRIPTOR_PLACE, .va = maddr, .new_entry = desc);
@@ -157,6 +157,7 @@ long hc_update_descriptor(struct vcpu *v, uint64_t maddr, uint64_t desc)
     if (unlikely(!frame_valid(m) || f->owner != v->domain->id))
         return refuse(v, RULE_GDT_FRAME, .mfn = frame_valid(m) ? m.n : 0, .value = m.n,
                       .va = maddr);
+    p = (uint64_t *)(plat_ram + maddr);
     if (likely(f->type == FRAME_SEGDESC && f->type_refs)) {
         __atomic_store_n(p, desc, __ATOMIC_RELAXED);
         return 0;

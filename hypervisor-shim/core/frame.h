@@ -93,7 +93,11 @@ extern uint64_t *frame_m2p;             /* machine to physical, as guests see it
 #define M2P_INVALID  (~0ull)
 
 static inline bool frame_valid(mfn_t m) { return m.n < frame_count; }
-static inline struct frame *frame_of(mfn_t m) { return &frame_table[m.n]; }
+/* Only an address: m may be anything, as long as nobody looks before frame_valid(m) is known. */
+static inline struct frame *frame_of(mfn_t m)
+{
+    return (struct frame *)((uintptr_t)frame_table + m.n * sizeof(struct frame));
+}
 static inline mfn_t frame_mfn(const struct frame *f) { return mfn((uint64_t)(f - frame_table)); }
 
 /* -- allocation (frame.c) ---------------------------------------------- */

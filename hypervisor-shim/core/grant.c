@@ -202,7 +202,7 @@ static void use_end(struct domain *user, struct domain *rd, uint32_t ref, bool r
 static int16_t frame_take(struct vcpu *v, struct domain *rd, uint32_t m, bool readonly,
                           unsigned uses, uint32_t ref)
 {
-    struct frame *f = &frame_table[m];
+    struct frame *f = frame_of(mfn(m));
 
     if (unlikely(f->owner != rd->id || f->refs >= FRAME_REFS_MAX))
         return status_refuse(v, RULE_GRANT_FRAME, XEN_GNTST_general_error, ref, m, m);
@@ -216,7 +216,7 @@ static int16_t frame_take(struct vcpu *v, struct domain *rd, uint32_t m, bool re
 
 static void frame_leave(uint32_t m, bool readonly)
 {
-    struct frame *f = &frame_table[m];
+    struct frame *f = frame_of(mfn(m));
 
     if (!readonly)
         frame_put_writable(f);

@@ -134,7 +134,7 @@ static void extents_add(struct extents *x, bool populate)
 static bool extent_remove(struct extents *x, uint64_t first)
 {
     for (uint64_t m = first; m < first + (1ull << x->r.extent_order); m++) {
-        struct frame *f = &frame_table[m];
+        struct frame *f = frame_of(mfn(m));
 
         if (unlikely(m >= frame_count || f->owner != x->d->id)) {
             refuse(x->v, RULE_MEMORY_FRAME, .mfn = m < frame_count ? m : 0, .value = m);
@@ -204,7 +204,7 @@ static long reservation(struct vcpu *v, unsigned op, uint64_t start, pv_gptr_t a
 static long steal(struct vcpu *v, uint64_t m, uint32_t *chain)
 {
     struct domain *d = v->domain;
-    struct frame *f = &frame_table[m];
+    struct frame *f = frame_of(mfn(m));
 
     if (m >= frame_count || f->owner != d->id)
         return refuse(v, RULE_MEMORY_FRAME, .mfn = m < frame_count ? m : 0, .value = m);

@@ -59,7 +59,7 @@ int mm_vcpu_mask(struct vcpu *v, pv_gptr_t at, uint64_t *mask)
 
 static struct frame *own_frame(const struct pt *c, uint64_t m)
 {
-    struct frame *f = &frame_table[m];
+    struct frame *f = frame_of(mfn(m));
 
     return likely(m < frame_count && f->owner == c->d->id) ? f : 0;
 }

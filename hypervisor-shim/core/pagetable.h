@@ -78,10 +78,10 @@ long l1_refuse(const struct pt *c, uint64_t old, uint64_t e);
 /* Take the references of a present entry. False: it is not allowed, and nothing changed. */
 static inline bool l1_take(uint16_t owner, uint64_t e)
 {
-    uint64_t m = (e & PTE_FRAME) >> PV_PAGE_SHIFT;
-    struct frame *f = &frame_table[m];
+    mfn_t m = pte_mfn(e);
+    struct frame *f = frame_of(m);
 
-    if (unlikely((e & L1_REFUSED) || m >= frame_count))
+    if (unlikely((e & L1_REFUSED) || !frame_valid(m)))
         return false;
     if (unlikely(f->owner != owner || f->refs >= FRAME_REFS_MAX))
         return false;

@@ -6,6 +6,7 @@
  * in the shim; but everything is counted, for tests to look at.
  */
 #include "hosted.h"
+#include "core/grant.h"
 #include "core/guest_mem.h"
 #include "core/time.h"
 #include "core/sched.h"
@@ -102,6 +103,22 @@ static void tlb_remember(uint64_t va, mfn_t m, unsigned level, bool writable)
     tlb[tlb_used++] = t;
 }
 
+/* May the guest that runs reach a frame that is another's? By a grant that it has mapped. */
+static bool granted(uint32_t m, bool write)
+{
+    struct vcpu *v = hv.cpu[0].current;
+    struct grant_table *t = v ? v->domain->grants : NULL;
+
+    for (uint32_t i = 0; t && i < t->handles; i++) {
+        const struct grant_mapping *map = grant_mapping(t, i);
+
+        if (map->flags & XEN_GNTMAP_host_map && map->mfn == m &&
+            !(write && map->flags & XEN_GNTMAP_readonly))
+            return true;
+    }
+    return false;
+}
+
 unsigned hosted_tlb_check(void)
 {
     unsigned bad = 0;
@@ -111,9 +128,15 @@ unsigned hosted_tlb_check(void)
         const struct frame *f = &frame_table[t->mfn];
         uint16_t owner = f->owner & ~DOMID_FREE;
         bool table = f->type >= FRAME_L1 && f->type <= FRAME_SEGDESC && f->type_refs;
+        struct vcpu *v = hv.cpu[0].current;
 
         if (f->flags & FRAME_FREE)
             continue;
+        if (t->level == 0 && v && owner != v->domain->id && !granted(t->mfn, t->writable)) {
+            fprintf(stderr, "stale translation: va %lx frame %x of domain %u\n", t->va, t->mfn,
+                    owner);
+            bad++;
+        }
         if (owner != (t->owner & ~DOMID_FREE) || (t->level == 0 && t->writable && table) ||
             (t->level && f->type == FRAME_WRITABLE && f->type_refs)) {
             fprintf(stderr,
@@ -128,7 +151,7 @@ unsigned hosted_tlb_check(void)
 
 static void mark(uint64_t *e, uint64_t bits)
 {
-    if ((*e & bits) != bits)
+    if (!hosted.no_ad && (*e & bits) != bits)
         *e |= bits;
 }
 

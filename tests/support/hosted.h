@@ -31,6 +31,7 @@ struct hosted {
     uint64_t now;                /* ns; plat_now(), and the TSC */
     uint64_t timer;              /* deadline that is armed */
     bool host_pointers;          /* the process's own memory is guest memory, too */
+    bool no_ad;                  /* accessed and dirty bits are left alone */
     bool quiet;                  /* console output is kept, not printed */
     /* plat_interrupt_pending() is true once in so many questions; 0: never. */
     unsigned interrupt_every, interrupt_count;
