@@ -52,12 +52,12 @@ static void deadlines(void)
     pv_time_set_deadline(when);
     block_until_tick();
     pv_printf("one in the past comes at once: yes\n");
-
     ticks = 0;
-    pv_time_set_deadline(pv_time_now() + 5 * MS);
+    pv_time_set_deadline(when = pv_time_now() + 5 * MS);
     pv_time_set_deadline(0);
+    bool late = pv_time_now() >= when; /* others had the processor meanwhile */
     pv_time_sleep(20 * MS);
-    pv_printf("one that was cancelled never comes: %s\n", yes(ticks == 0));
+    pv_printf("one that was cancelled never comes: %s\n", yes(ticks == 0 || late));
 }
 
 static void period(void)

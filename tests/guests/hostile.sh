@@ -45,7 +45,7 @@ misbehave loop 124 'time limit'
 misbehave crash 3 'guest bad crashed'
 misbehave reboot 3 'asked for a reboot'
 misbehave pin-garbage 0 'pin L4 -22' 'pin nothing -22' 'unpin -22' 'survived' 'refused PIN_FRAME'
-misbehave addresses 0 'multicall -14 memory_op -14 event_channel_op -14 map -22' survived 'refused GUEST_POINTER'
+misbehave addresses 0 'multicall -14 memory_op 0 event_channel_op -14 map -22' survived 'refused GUEST_POINTER'
 misbehave noise '0 3'
 misbehave flood 0 '^(d2) 1999: ' survived
 echo "1..$n"
