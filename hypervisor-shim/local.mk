@@ -53,7 +53,7 @@ SHIM_SRC = $(wildcard $(addprefix $(top_srcdir)/$(SHIM_DIR)/,core/*.c policy/*.c
 	drivers/*.c x86/*.c x86/boot.S x86/entry.S))
 SHIM_OBJ = $(patsubst $(top_srcdir)/$(SHIM_DIR)/%,$(SHIM_DIR)/obj/%.o,$(SHIM_SRC))
 SHIM_FLAGS = $(FREESTANDING_CPPFLAGS) -I$(top_srcdir)/$(SHIM_DIR) $(FREESTANDING_CFLAGS) \
-	-include $(top_srcdir)/$(SHIM_DIR)/x86/hidden.h -fpie -mcmodel=small -fomit-frame-pointer -fno-jump-tables \
+	-include $(top_srcdir)/$(SHIM_DIR)/x86/hidden.h -fpie -mcmodel=small -fomit-frame-pointer \
 	-fno-tree-loop-distribute-patterns
 
 shim_DATA += $(SHIM_DIR)/shim

@@ -36,21 +36,30 @@ struct cursor {
     bool over;
 };
 
-static uint64_t take(struct cursor *c, unsigned bytes)
+static inline uint64_t size_mask(unsigned bytes)
 {
+    return ~0ull >> (64 - 8 * bytes);
+}
+
+static inline uint64_t take(struct cursor *c, unsigned bytes)
+{
+    size_t left = (size_t)(c->end - c->at);
     uint64_t v = 0;
 
-    if ((size_t)(c->end - c->at) < bytes) {
+    if (left < bytes) {
         c->over = true;
         return 0;
     }
-    for (unsigned i = 0; i < bytes; i++)
-        v |= (uint64_t)c->at[i] << (8 * i);
+    if (left >= 8)
+        __builtin_memcpy(&v, c->at, 8);
+    else
+        for (unsigned i = 0; i < bytes; i++)
+            v |= (uint64_t)c->at[i] << (8 * i);
     c->at += bytes;
-    return v;
+    return v & size_mask(bytes);
 }
 
-static int64_t take_signed(struct cursor *c, unsigned bytes)
+static inline int64_t take_signed(struct cursor *c, unsigned bytes)
 {
     unsigned shift = 64 - 8 * bytes;
 
@@ -99,45 +108,37 @@ struct prefixes {
     bool operand16;
 };
 
-static bool take_prefixes(struct insn *i, struct cursor *c, struct prefixes *p)
+/* One bit for each byte that is a prefix: 26 2e 36 3e, 40-4f, 64-67, f0 f2 f3. */
+static const uint64_t prefix_bytes[4] = {1ull << 0x26 | 1ull << 0x2e | 1ull << 0x36 | 1ull << 0x3e,
+                                         0xffffull | 0xfull << (0x64 - 0x40), 0, 0xdull << (0xf0 - 0xc0)};
+
+static void one_prefix(struct insn *i, struct prefixes *p, uint8_t b)
+{
+    p->rex = 0; /* it counts only just before the opcode */
+    if ((b & 0xf0) == 0x40) {
+        p->rex = b;
+    } else if (b == 0x66) {
+        p->operand16 = true;
+    } else if (b == 0x67) {
+        i->address_bytes = 4;
+    } else if (b == 0x64 || b == 0x65) {
+        i->segment = b == 0x64 ? INSN_SEG_FS : INSN_SEG_GS;
+    } else if (b == 0xf0) {
+        i->lock = true;
+    } else if (b >= 0xf2) {
+        i->repne = b == 0xf2;
+        i->rep = b == 0xf3;
+    } /* the other segments have no meaning in 64-bit code */
+}
+
+static inline bool take_prefixes(struct insn *i, struct cursor *c, struct prefixes *p)
 {
     for (; c->at < c->end; c->at++) {
         uint8_t b = *c->at;
 
-        if ((b & 0xf0) == 0x40) { /* REX counts only just before the opcode */
-            p->rex = b;
-            continue;
-        }
-        switch (b) {
-        case 0x26: case 0x2e: case 0x36: case 0x3e: /* no meaning in 64-bit code */
-            break;
-        case 0x64:
-            i->segment = INSN_SEG_FS;
-            break;
-        case 0x65:
-            i->segment = INSN_SEG_GS;
-            break;
-        case 0x66:
-            p->operand16 = true;
-            break;
-        case 0x67:
-            i->address_bytes = 4;
-            break;
-        case 0xf0:
-            i->lock = true;
-            break;
-        case 0xf2:
-            i->repne = true;
-            i->rep = false;
-            break;
-        case 0xf3:
-            i->rep = true;
-            i->repne = false;
-            break;
-        default:
+        if (!(prefix_bytes[b >> 6] >> (b & 63) & 1))
             return true;
-        }
-        p->rex = 0;
+        one_prefix(i, p, b);
     }
     return false;
 }
@@ -159,7 +160,7 @@ static void take_sib(struct insn *i, struct cursor *c, uint8_t mod, uint8_t rex)
     }
 }
 
-static void take_modrm(struct insn *i, struct cursor *c, uint8_t rex)
+static inline void take_modrm(struct insn *i, struct cursor *c, uint8_t rex)
 {
     uint8_t modrm = (uint8_t)take(c, 1), mod = modrm >> 6, rm = modrm & 7;
 
@@ -241,8 +242,10 @@ static void take_immediate(struct insn *i, struct cursor *c, unsigned bytes)
 
 /* -- operands by form ----------------------------------------------------------- */
 
-static void take_operands(struct insn *i, struct cursor *c, enum form form, uint8_t rex)
+static inline void take_operands(struct insn *i, struct cursor *c, enum form form, uint8_t rex)
 {
+    if (form == F_NONE)
+        return;
     if (form >= F_RM_REG && form <= F_RM)
         take_modrm(i, c, rex);
     switch (form) {
@@ -299,24 +302,54 @@ static bool lock_allowed(const struct insn *i)
     return i->op >= INSN_ADD && i->op <= INSN_XADD;
 }
 
-/* Prefixes that choose another instruction (or none) together with this opcode. */
-static bool prefixes_allowed(const struct insn *i, const struct prefixes *p)
+/* What depends on prefixes, or on numbers that do not exist. */
+static bool allowed(const struct insn *i, const struct prefixes *p)
 {
     if (i->lock && !lock_allowed(i))
         return false;
-    if (i->op == INSN_MOVNTI && (!i->memory || p->operand16 || i->rep || i->repne))
-        return false;
-    if (i->op == INSN_XSETBV && (p->operand16 || i->rep || i->repne))
-        return false;
-    /* There are CR0, CR2, CR3, CR4 and CR8, and DR0 to DR7. */
-    if ((i->op == INSN_MOV_FROM_CR || i->op == INSN_MOV_TO_CR) && !(0x11d >> i->reg & 1))
-        return false;
-    if ((i->op == INSN_MOV_FROM_DR || i->op == INSN_MOV_TO_DR) && i->reg > 7)
-        return false;
+    switch (i->op) {
+    case INSN_MOVNTI:
+        return i->memory && !p->operand16 && !i->rep && !i->repne;
+    case INSN_XSETBV:
+        return !p->operand16 && !i->rep && !i->repne;
+    case INSN_MOV_FROM_CR: case INSN_MOV_TO_CR: /* CR0, CR2, CR3, CR4 and CR8 */
+        return 0x11d >> i->reg & 1;
+    case INSN_MOV_FROM_DR: case INSN_MOV_TO_DR:
+        return i->reg <= 7;
+    }
     return true;
 }
 
+/* 0f xx without prefixes and without memory: nearly all that is privileged. False: try in full. */
+static inline bool decode_system(struct insn *i, const uint8_t *code)
+{
+    struct opcode o = two_byte[code[1]];
+
+    if (o.op == INSN_UNKNOWN || (o.form != F_NONE && o.form != F_CR))
+        return false;
+    i->op = o.op;
+    i->bytes = 4;
+    i->length = 2;
+    if (o.form == F_NONE)
+        return true;
+    i->reg = code[2] >> 3 & 7;
+    i->rm = code[2] & 7;
+    i->bytes = 8;
+    i->length = 3;
+    return (o.op == INSN_MOV_FROM_DR || o.op == INSN_MOV_TO_DR) || 0x1d >> i->reg & 1;
+}
+
+static bool decode_in_full(struct insn *i, const uint8_t *code, size_t n);
+
 bool insn_decode(struct insn *i, const uint8_t *code, size_t n)
+{
+    *i = (struct insn){.rm = INSN_NO_REG, .base = INSN_NO_REG, .index = INSN_NO_REG, .address_bytes = 8};
+    if (n >= 3 && code[0] == 0x0f && decode_system(i, code))
+        return true;
+    return decode_in_full(i, code, n);
+}
+
+static bool decode_in_full(struct insn *i, const uint8_t *code, size_t n)
 {
     struct cursor c = {code, code + (n < INSN_MAX ? n : INSN_MAX), false};
     struct prefixes p = {0, false};
@@ -325,7 +358,6 @@ bool insn_decode(struct insn *i, const uint8_t *code, size_t n)
     bool two = false;
     uint8_t opcode;
 
-    *i = (struct insn){.rm = INSN_NO_REG, .base = INSN_NO_REG, .index = INSN_NO_REG, .address_bytes = 8};
     if (!take_prefixes(i, &c, &p))
         return false;
     opcode = *c.at++;
@@ -351,7 +383,7 @@ bool insn_decode(struct insn *i, const uint8_t *code, size_t n)
     take_operands(i, &c, form, p.rex);
     i->high_reg = i->bytes == 1 && p.rex == 0;
     i->length = (uint8_t)(c.at - code);
-    if (c.over || !prefixes_allowed(i, &p)) {
+    if (c.over || ((i->lock || i->op >= INSN_MOVNTI) && !allowed(i, &p))) {
         *i = (struct insn){0};
         return false;
     }
@@ -368,11 +400,6 @@ _Static_assert(offsetof(struct xen_cpu_user_regs, rsp) == 152, "slot 19");
 uint64_t *insn_reg(struct xen_cpu_user_regs *regs, unsigned n)
 {
     return (uint64_t *)regs + reg_slot[n & 15];
-}
-
-static uint64_t size_mask(unsigned bytes)
-{
-    return bytes >= 8 ? ~0ull : (1ull << (8 * bytes)) - 1;
 }
 
 uint64_t insn_reg_get(const struct xen_cpu_user_regs *regs, unsigned n, unsigned bytes, bool high)
@@ -609,10 +636,15 @@ static struct effect effect_of(const struct insn *i, struct xen_cpu_user_regs *r
 
 bool insn_store(const struct insn *i, struct xen_cpu_user_regs *regs, uint64_t old, uint64_t *value)
 {
-    uint64_t operand = i->op == INSN_MOVS ? *value & size_mask(i->bytes) : source_value(i, regs);
+    uint64_t operand;
     bool to_reg = i->source == SRC_RM;
     struct effect e;
 
+    if (i->op == INSN_MOV && i->memory && !to_reg) { /* by far the most frequent */
+        *value = source_value(i, regs);
+        return true;
+    }
+    operand = i->op == INSN_MOVS ? *value & size_mask(i->bytes) : source_value(i, regs);
     old &= size_mask(i->bytes);
     if (to_reg) { /* reg, r/m: `old` is what r/m holds */
         operand = old;
