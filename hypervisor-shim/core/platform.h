@@ -94,7 +94,9 @@ void plat_segbase_save(struct vcpu *v);
 bool plat_segbase_load(struct vcpu *v, unsigned which, uint64_t value);
 /* Guest mode changes between kernel and user: exchange the GS bases, load the
  * other page table (v->root[v->kernel_mode]). v->kernel_mode has the new value. */
+#ifndef plat_mode_switch
 void plat_mode_switch(struct vcpu *v);
+#endif
 
 /* v's GDT frames (v->gdt[], v->gdt_entries) or LDT (v->ldt_va, v->ldt_entries)
  * have changed; v is current. Map and load them. */

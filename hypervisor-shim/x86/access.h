@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * access.h - one word of a guest's memory in one instruction: the inline part of platform.h.
+ * access.h - the inline part of platform.h: one word of a guest's memory in one instruction, and
+ * the change between its kernel and user mode.
  *
  * plat_get*() and plat_put*() answer false where the access faults (entry.S's extable takes
  * the fault to the label). The address was checked to be none of the hypervisor's; beyond the
@@ -83,5 +84,12 @@ static inline __attribute__((always_inline)) bool plat_put64_at(uint64_t va, con
 fault:
     return false;
 }
+
+/* The bases of both modes are in the processor: GS_BASE and KERNEL_GS_BASE. */
+#define plat_mode_switch(v)                                                                        \
+    asm volatile("swapgs\n\tmovq %0, %%cr3"                                                        \
+                 :                                                                                 \
+                 : "r"((v)->root[(v)->kernel_mode].n << PV_PAGE_SHIFT)                             \
+                 : "memory")
 
 #endif

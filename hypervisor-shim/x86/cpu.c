@@ -95,7 +95,7 @@ static void syscall_init(struct percpu *p)
     wrmsr(MSR_SYSENTER_EIP, (uint64_t)sysenter_entry);
     wrmsr(MSR_GS_BASE, 0);
     wrmsr(MSR_FS_BASE, 0);
-    wrmsr(MSR_KERNEL_GS_BASE, (uint64_t)p);
+    wrmsr(MSR_KERNEL_GS_BASE, 0);
 }
 
 static void xsetbv(uint64_t v)
@@ -127,7 +127,7 @@ void cpu_init(void)
 
     p->cpu = &hv.cpu[0];
     hv.cpu[0].arch = p;
-    hv.cpu[0].stack_top = (uint64_t)stack_top0;
+    hv.cpu[0].stack_top = p->stack = (uint64_t)stack_top0;
     idt_init();
     tss_init(p);
     syscall_init(p);

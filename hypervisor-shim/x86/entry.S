@@ -3,23 +3,33 @@
  * entry.S - every way into the hypervisor, and the one way out.
  *
  * From ring 3 the processor pushes its frame straight into the end of the current vCPU's regs
- * (TSS.rsp0, or percpu.entry after SYSCALL), PUSH_REGS completes it, then the CPU's own stack is
- * loaded and core/entry.h is called with the vCPU in rdi. What it returns in rax is entered by
- * hv_exit: pop everything, IRETQ. SYSCALL is the hot one: it leaves the callee-saved half of the
- * registers in the processor, and saves it only when the C code says that another may run.
+ * (TSS.rsp0, or percpu.entry after SYSCALL), the stub completes it, then the CPU's own stack is
+ * loaded and core/entry.h is called with the vCPU in rdi. What it returns in rax is entered: pop
+ * everything, IRETQ.
  *
- *      v: | cpu | r15 ... rdi | error,vector | rip cs rflags rsp ss | es ds fs gs ...
- *           0     8             128            136                    176 = percpu.entry
+ *      v: | cpu | r15 r14 r13 r12 rbp rbx | r11 ... rdi | error,vector | rip cs rflags rsp ss | ...
+ *           0     8                         56            128            136                176 = entry
  *
- * GS: while in the hypervisor GS_BASE is the guest's active base and KERNEL_GS_BASE this CPU's
- * struct percpu; SYSCALL swaps for as long as it takes to find a stack. Interrupts are off
- * throughout; ring 0 is interrupted only in plat_idle(). Faults in ring 0 are legal at the
- * addresses of the extable and at the two IRETQs (then they are the guest's), and a bug elsewhere.
- * #DB, NMI, #MC and #DF come on stacks of their own, because a guest can make the first of them
- * happen on the first instruction of an entry; from ring 3 their frames are moved to where the
- * others are.
+ * Short entries (SYSCALL, the traps that are only bounced) do not save the registers that C
+ * preserves: when C comes back they hold the guest's values again. If another vCPU is to be
+ * entered they are stored then: percpu.entered says whose they are, 0 when that vCPU was freed
+ * meanwhile. So v->regs.rbx, rbp, r12 .. r15 are stale in such an entry, and nothing that it does
+ * may look at them; whoever reads all registers comes by a full entry. A handler may return 0:
+ * then hv_leave_slow() decides, with all registers in place.
+ *
+ * Per-CPU data is found from the instruction pointer: a second CPU gets a second copy of the
+ * stubs. So no entry swaps GS, and the pair GS_BASE and KERNEL_GS_BASE is the guest's alone: the
+ * base of the mode that it is in, and that of the other (plat_mode_switch() is a SWAPGS).
+ *
+ * Interrupts are off throughout; ring 0 is interrupted only in plat_idle(). Faults in ring 0 are
+ * legal at the addresses of the extable and at the two exits (then they are the guest's), and a
+ * bug elsewhere. #DB, NMI, #MC and #DF come on stacks of their own, because a guest can make the
+ * first of them happen on the first instruction of an entry; from ring 3 their frames are moved to
+ * where the others are.
  */
 #include "layout.h"
+
+#define PERCPU(field) percpu0 + (field)(%rip)
 
     .text
 
@@ -60,57 +70,69 @@
 /* rdi = the vCPU; the stack is the CPU's. */
 .macro TAKE_STACK
     leaq -VCPU_REGS(%rsp), %rdi
-    movq (%rdi), %rax
-    movq CPU_STACK_TOP(%rax), %rsp
+    movq PERCPU(PERCPU_STACK), %rsp
+.endm
+
+/* The same with the volatile registers alone. */
+.macro SHORT_STACK
+    PUSH_VOLATILE
+    leaq -VCPU_VOLATILE(%rsp), %rdi
+    movq PERCPU(PERCPU_STACK), %rsp
+    movq %rdi, PERCPU(PERCPU_ENTERED)
 .endm
 
     .globl syscall_entry, syscall32_entry, sysenter_entry, hv_exit, exit_iretq
 
-/* SYSCALL: C keeps rbx, rbp, r12-r15, and so does this entry, unless another guest is to run. */
-.macro SYSCALL_ENTRY cs, handler
-    .balign 64
-    swapgs
-    movq %rsp, %gs:PERCPU_SCRATCH
-    movq %gs:PERCPU_ENTRY, %rsp
-    pushq $SEL_GUEST_SS
-    pushq %gs:PERCPU_SCRATCH
-    swapgs
-    pushq %r11
-    pushq $\cs
-    pushq %rcx
-    pushq $0
-    PUSH_VOLATILE
-    leaq -VCPU_REGS - REGS_R11(%rsp), %rdi
-    movq (%rdi), %rax
-    movq CPU_STACK_TOP(%rax), %rsp
-    call \handler
-    testq %rax, %rax
-    jz syscall_slow
-    leaq VCPU_REGS + REGS_R11(%rax), %rsp
+/* After the handler: the vCPU of percpu.entered goes on, or somebody else does. */
+.macro SHORT_EXIT
+    cmpq %rax, PERCPU(PERCPU_ENTERED)
+    jne other_exit
+    leaq VCPU_VOLATILE(%rax), %rsp
     POP_VOLATILE
     addq $8, %rsp
 .endm
 
+.macro SYSCALL_ENTRY cs, handler
+    .balign 64
+    movq %rsp, PERCPU(PERCPU_SCRATCH)
+    movq PERCPU(PERCPU_ENTRY), %rsp
+    pushq $SEL_GUEST_SS
+    pushq PERCPU(PERCPU_SCRATCH)
+    pushq %r11
+    pushq $\cs
+    pushq %rcx
+    pushq $0
+    SHORT_STACK
+    call \handler
+    SHORT_EXIT
+.endm
+
 syscall_entry:
     SYSCALL_ENTRY SEL_GUEST_CS64, hv_syscall
-exit_iretq_syscall:
+exit_iretq_short:
     iretq
 
 syscall32_entry:
     SYSCALL_ENTRY SEL_GUEST_CS32, hv_syscall32
     jmp exit_iretq
 
-syscall_slow:
-    swapgs
-    movq %gs:PERCPU_ENTRY, %rdi
-    swapgs
-    subq $VCPU_REGS + REGS_END, %rdi
+short_exit:
+    SHORT_EXIT
+    jmp exit_iretq_short
+
+/* rax: the vCPU to enter; 0: that is not yet decided. */
+other_exit:
+    movq PERCPU(PERCPU_ENTERED), %rdi
+    testq %rdi, %rdi
+    jz hv_exit
     movq %r15, VCPU_REGS + 0(%rdi)
     movq %r14, VCPU_REGS + 8(%rdi)
     movq %r13, VCPU_REGS + 16(%rdi)
     movq %r12, VCPU_REGS + 24(%rdi)
     movq %rbp, VCPU_REGS + 32(%rdi)
     movq %rbx, VCPU_REGS + 40(%rdi)
+    testq %rax, %rax
+    jnz hv_exit
     call hv_leave_slow
     .balign 16
 hv_exit:                                  /* rax: whom to enter */
@@ -163,15 +185,14 @@ ring0_\vector:
     jmp ring0_trap
 .endm
 
-/* The frequent ones have stubs of their own. */
-.macro GATE_DIRECT vector, has_error
+/* Those that are only bounced. */
+.macro GATE_SHORT vector, has_error
     GATE_HEAD \vector, \has_error
-    PUSH_REGS
-    TAKE_STACK
+    SHORT_STACK
     cld
     movl $\vector, %esi
     call hv_trap
-    jmp hv_exit
+    jmp short_exit
     RING0 \vector
 .endm
 
@@ -214,14 +235,14 @@ trap_common:
     RING0 \vector
 .endm
 
-    GATE_DIRECT 0, 0
+    GATE_SHORT 0, 0
     GATE_IST 1, 0, x86_debug
     GATE_IST 2, 0, x86_nmi
-    GATE_DIRECT 3, 0
+    GATE_SHORT 3, 0
     GATE 4, 0
     GATE 5, 0
-    GATE_DIRECT 6, 0
-    GATE_DIRECT 7, 0
+    GATE 6, 0
+    GATE_SHORT 7, 0
     GATE_IST 8, 1, x86_fatal
     GATE 9, 0
     GATE 10, 1
@@ -242,7 +263,16 @@ trap_common:
     RING0 13
 
     GATE_HEAD 14, 1
-    PUSH_REGS
+    testb $1, (%rsp)                      /* a write to what is there, read-only, may be to a table */
+    jz 1f
+    testb $2, (%rsp)
+    jnz 2f
+1:  SHORT_STACK
+    cld
+    movq %cr2, %rsi
+    call hv_page_fault
+    jmp short_exit
+2:  PUSH_REGS
     TAKE_STACK
     cld
     movq %cr2, %rsi
@@ -263,7 +293,7 @@ trap_common:
     GATE 29, 1
     GATE 30, 1
     GATE 31, 0
-    GATE_DIRECT 128, 0
+    GATE_SHORT 128, 0
 
 /* INT n of guests, for all n that are neither exceptions nor ours. */
     .altmacro
@@ -307,7 +337,7 @@ ring0_trap:
     leaq exit_iretq(%rip), %rax
     cmpq %rax, 24(%rsp)
     je 1f
-    leaq exit_iretq_syscall(%rip), %rax
+    leaq exit_iretq_short(%rip), %rax
     cmpq %rax, 24(%rsp)
 1:  popq %rax                             /* leaves the flags */
     je iret_fault
@@ -334,17 +364,13 @@ ring0_trap:
  *      rsp+0 vector, error, rip, cs, rflags, rsp, ss | +56 = v->regs.error_code | rip ...
  */
 iret_fault:
-    swapgs
-    popq %gs:PERCPU_SCRATCH
-    swapgs
+    popq PERCPU(PERCPU_SCRATCH)
     popq 40(%rsp)                         /* the error code, to its slot (counted after the pop) */
     leaq 40(%rsp), %rsp
     PUSH_REGS
     TAKE_STACK
     cld
-    swapgs
-    movl %gs:PERCPU_SCRATCH, %esi
-    swapgs
+    movl PERCPU(PERCPU_SCRATCH), %esi
     cmpl $14, %esi                        /* a descriptor in an LDT page that is not mapped yet */
     je 1f
     call hv_trap

@@ -44,18 +44,17 @@
 /* struct vcpu and struct cpu, as entry.S knows them (asserted in vcpu.c). */
 #define VCPU_CPU        0
 #define VCPU_REGS       8
-#define REGS_R11        48            /* below it: what C keeps for its caller */
+#define VCPU_VOLATILE   56            /* regs.r11: the first of those that C does not preserve */
 #define REGS_ERROR      120
 #define REGS_RIP        128
 #define REGS_CS         136
 #define REGS_END        168           /* just behind ss: where a ring 3 entry begins to push */
-#define CPU_STACK_TOP   0
-#define CPU_CURRENT     8
 
-/* struct percpu (cpu.h): what KERNEL_GS_BASE points to. */
+/* struct percpu (x86.h). */
 #define PERCPU_SCRATCH  0
 #define PERCPU_ENTRY    8
-#define PERCPU_CPU      16
+#define PERCPU_STACK    16
+#define PERCPU_ENTERED  24
 
 #define STACK_SIZE      16384
 #define IST_STACK_SIZE  4096

@@ -18,11 +18,12 @@
 
 _Static_assert(offsetof(struct vcpu, cpu) == VCPU_CPU && offsetof(struct vcpu, regs) == VCPU_REGS, "");
 _Static_assert(offsetof(struct xen_cpu_user_regs, error_code) == REGS_ERROR, "");
-_Static_assert(offsetof(struct xen_cpu_user_regs, r11) == REGS_R11, "");
 _Static_assert(offsetof(struct xen_cpu_user_regs, rip) == REGS_RIP, "");
 _Static_assert(offsetof(struct xen_cpu_user_regs, es) == REGS_END, "");
+_Static_assert(VCPU_REGS + offsetof(struct xen_cpu_user_regs, r11) == VCPU_VOLATILE, "");
+_Static_assert(offsetof(struct percpu, stack) == PERCPU_STACK, "");
+_Static_assert(offsetof(struct percpu, entered) == PERCPU_ENTERED, "");
 _Static_assert((VCPU_REGS + REGS_END) % 16 == 0, "the processor aligns its pushes");
-_Static_assert(offsetof(struct cpu, stack_top) == CPU_STACK_TOP, "");
 _Static_assert(offsetof(struct percpu, scratch) == PERCPU_SCRATCH, "");
 _Static_assert(offsetof(struct percpu, entry) == PERCPU_ENTRY, "");
 
@@ -80,6 +81,8 @@ void plat_vcpu_free(struct vcpu *v)
 {
     if (v->arch == NULL)
         return;
+    if (percpu0.entered == v)
+        percpu0.entered = NULL;
     if (hv.cpu[0].fpu_owner == v)
         hv.cpu[0].fpu_owner = NULL;
     hv_map_table(desc_base(v), NULL);
@@ -221,55 +224,51 @@ static void write_gs_base(uint64_t v)
         wrmsr(MSR_GS_BASE, v);
 }
 
-/* The slot of the GS base that is loaded. */
+/* The slot of the GS base that is loaded; the other one is in KERNEL_GS_BASE. */
 static unsigned gs_active(const struct vcpu *v)
 {
     return v->kernel_mode ? SEGBASE_GS_KERNEL : SEGBASE_GS_USER;
+}
+
+static unsigned gs_inactive(const struct vcpu *v)
+{
+    return v->kernel_mode ? SEGBASE_GS_USER : SEGBASE_GS_KERNEL;
 }
 
 void plat_segbase_save(struct vcpu *v)
 {
     v->segbase[SEGBASE_FS] = read_fs_base();
     v->segbase[gs_active(v)] = read_gs_base();
+    v->segbase[gs_inactive(v)] = rdmsr(MSR_KERNEL_GS_BASE);
 }
 
-/* Load the user's %gs from the guest's tables while the kernel's base is (or is not) in place. */
+/* The user's %gs comes from the guest's descriptor tables; the kernel's base stays. */
 static bool user_gs_load(struct vcpu *v, uint16_t selector)
 {
-    uint64_t kernel = read_gs_base();
-    bool ok = load_selector_gs(selector > 3 ? selector | 3 : selector);
+    bool ok;
 
-    v->segbase[SEGBASE_GS_USER] = selector > 3 && ok ? read_gs_base() : 0;
+    if (v->kernel_mode)
+        asm volatile("swapgs");
+    ok = load_selector_gs(selector > 3 ? selector | 3 : selector);
+    if (selector <= 3 || !ok)
+        write_gs_base(0); /* a null selector may leave the old base */
+    if (v->kernel_mode)
+        asm volatile("swapgs");
     v->segbase[SEGSEL_GS_USER] = ok ? selector : 0;
-    write_gs_base(v->kernel_mode ? kernel : v->segbase[SEGBASE_GS_USER]);
     return ok;
 }
 
 bool plat_segbase_load(struct vcpu *v, unsigned which, uint64_t value)
 {
-    switch (which) {
-    case SEGBASE_FS:
+    if (which == SEGBASE_FS)
         write_fs_base(value);
-        break;
-    case SEGBASE_GS_USER:
-    case SEGBASE_GS_KERNEL:
-        if (which == gs_active(v))
-            write_gs_base(value);
-        break;
-    default:
+    else if (which == SEGSEL_GS_USER)
         return user_gs_load(v, (uint16_t)value);
-    }
-    v->segbase[which] = value;
+    else if (which == gs_active(v))
+        write_gs_base(value);
+    else
+        wrmsr(MSR_KERNEL_GS_BASE, value);
     return true;
-}
-
-void plat_mode_switch(struct vcpu *v)
-{
-    unsigned now = gs_active(v), before = SEGBASE_GS_USER + SEGBASE_GS_KERNEL - now;
-
-    v->segbase[before] = read_gs_base();
-    write_gs_base(v->segbase[now]);
-    write_cr3(v->root[v->kernel_mode].n << PV_PAGE_SHIFT);
 }
 
 static void selectors_save(struct vcpu *v)
@@ -439,6 +438,7 @@ void plat_vcpu_switch(struct vcpu *prev, struct vcpu *next)
     plat_cr4_load(next);
     write_fs_base(next->segbase[SEGBASE_FS]);
     write_gs_base(next->segbase[gs_active(next)]);
+    wrmsr(MSR_KERNEL_GS_BASE, next->segbase[gs_inactive(next)]);
     xcr0_write(next->xcr0);
     ts_write(next->ts || hv.cpu[0].fpu_owner != next);
     if (next->dr[7] & DR7_ACTIVE)

@@ -48,7 +48,7 @@ char *strstr(const char *, const char *);
 enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_PWT = 8, PTE_PCD = 16, PTE_A = 32, PTE_D = 64, PTE_PS = 128 };
 #define PTE_NX (1ul << 63)
 
-/* Per CPU: what the entry code finds through KERNEL_GS_BASE, and the task state. */
+/* Per CPU: what the entry code uses, and the task state. */
 struct tss {
     uint32_t reserved0;
     uint64_t rsp[3], reserved1, ist[7], reserved2;
@@ -58,6 +58,8 @@ struct tss {
 struct percpu {
     uint64_t scratch;          /* guest's rsp, for the length of two instructions */
     uint64_t entry;            /* as tss.rsp[0]: where entries from the guest push */
+    uint64_t stack;            /* top of this CPU's stack */
+    struct vcpu *entered;      /* whose preserved registers are in the processor: see entry.S */
     struct cpu *cpu;
     uint64_t pad;
     struct tss tss;
