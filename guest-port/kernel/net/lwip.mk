@@ -10,7 +10,8 @@ LWIP_SRCS := $(addprefix $(LWIP)/src/core/, init.c def.c dns.c inet_chksum.c ip.
 INET_SRCS := $(wildcard net/inet/*.c)
 LWIP_OBJS := $(patsubst $(LWIP)/src/%.c,$(O)/lwip/%.o,$(LWIP_SRCS)) \
 	$(patsubst %.c,$(O)/%.o,$(INET_SRCS))
-LWIP_FLAGS := -I$(LWIP)/src/include -Inet/inet
+# mem_init is also the name of our own: theirs is renamed on the way in.
+LWIP_FLAGS := -I$(LWIP)/src/include -Inet/inet -Dmem_init=lwip_mem_init
 
 $(O)/lwip/%.o: $(LWIP)/src/%.c net/inet/lwipopts.h net/inet/arch/cc.h
 	@mkdir -p $(@D)
