@@ -155,6 +155,11 @@ long sys_arch_prctl(int code, u64 addr)
     return -EINVAL;
 }
 
+u64 arch_thread_frame_pointer(struct thread *t)
+{
+    return ((struct switch_frame *)t->arch.ksp)->rbp;
+}
+
 void stack_trace(u64 rbp)
 {
     for (int i = 0; i < 12 && rbp >= DIRECT_BASE && !(rbp & 7); i++) {

@@ -88,7 +88,7 @@ static void show_stat(struct seq *s, struct proc *p)
     u64 user, sys;
 
     cpu_times(p, &user, &sys);
-    seq_printf(s, "%d (%s) %c %d %d %d %d %d 0 ", p->pid, t ? t->comm : "?", state_of(p),
+    seq_printf(s, "%d (%s) %c %d %d %d %d %d 0 ", p->pid, t ? t->comm : p->comm, state_of(p),
                p->parent ? p->parent->pid : 0, p->pgid, p->sid, p->tty ? (int)tty_dev(p->tty) : 0,
                p->tty ? tty_pgrp(p->tty) : -1);
     seq_printf(s, "%llu %llu %llu %llu ", (unsigned long long)p->min_flt,
@@ -140,11 +140,11 @@ static void show_status(struct seq *s, struct proc *p)
 {
     struct thread *t = main_thread(p);
     struct mm *mm = p->mm;
-    const struct cred *c = t ? &t->cred : &kernel_proc.leader->cred;
+    const struct cred *c = t ? &t->cred : &p->cred;
     char state = state_of(p);
 
     seq_printf(s, "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n",
-               t ? t->comm : "?", p->fs ? p->fs->umask : 0, state, state_name(state), p->pid, p->pid,
+               t ? t->comm : p->comm, p->fs ? p->fs->umask : 0, state, state_name(state), p->pid, p->pid,
                p->parent ? p->parent->pid : 0);
     seq_printf(s, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid,
                c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);

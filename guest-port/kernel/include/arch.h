@@ -185,6 +185,7 @@ __noreturn void machine_reboot(void);
 __noreturn void machine_poweroff(void);
 __noreturn void machine_halt(void);
 void stack_trace(u64 rbp);
+u64 arch_thread_frame_pointer(struct thread *t); /* of one that does not run, for stack_trace */
 
 /* Clock hardware below timer.h. */
 void clock_init(void);

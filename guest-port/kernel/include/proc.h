@@ -111,8 +111,8 @@ struct proc {
     u64 maj_flt, min_flt, cmin_flt, cmaj_flt;
     u64 start_time;
     int oom_adj;
-    uid_t uid;     /* of a zombie */
-    char comm[16]; /* of a zombie */
+    struct cred cred; /* of a zombie: its last thread's */
+    char comm[16];
 };
 
 extern struct thread *current;

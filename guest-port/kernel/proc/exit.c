@@ -37,7 +37,7 @@ void proc_notify_parent(struct proc *p, int why)
         return;
     a = &parent->sighand->act[SIGCHLD - 1];
     info.child.pid = p->pid;
-    info.child.uid = p->leader ? p->leader->cred.uid : 0;
+    info.child.uid = p->leader ? p->leader->cred.uid : p->cred.uid;
     info.child.utime = (s64)((p->utime) / (10 * NSEC_PER_MSEC));
     info.child.stime = (s64)((p->stime) / (10 * NSEC_PER_MSEC));
     info.child.status = why == CLD_STOPPED     ? p->stop_sig
@@ -215,7 +215,7 @@ __noreturn void thread_exit(int code)
         t->mm = NULL;
         mm_put(mm);
         strlcpy(p->comm, t->comm, sizeof(p->comm));
-        p->uid = t->cred.uid;
+        p->cred = t->cred;
     }
     sigqueue_flush(&t->sig.pending);
     irq_disable();
@@ -306,7 +306,7 @@ static void fill(struct wait_req *rq, struct proc *c, int code, int status)
     rq->info.si_signo = SIGCHLD;
     rq->info.si_code = code;
     rq->info.child.pid = c->pid;
-    rq->info.child.uid = c->zombie ? c->uid : c->leader->cred.uid;
+    rq->info.child.uid = c->zombie ? c->cred.uid : c->leader->cred.uid;
     rq->info.child.status = status;
 }
 
