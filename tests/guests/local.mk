@@ -20,7 +20,7 @@ tests_guests_librt_a_CFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_librt_a_CCASFLAGS = $(GUEST_RT_CFLAGS)
 
 # The images, and for each its sources.
-TEST_IMAGES = tests/guests/smoke tests/guests/calls tests/guests/mmu tests/guests/traps tests/guests/events
+TEST_IMAGES = tests/guests/smoke tests/guests/calls tests/guests/mmu tests/guests/traps tests/guests/events tests/guests/rogue
 JUDGED_IMAGES = tests/guests/calls tests/guests/mmu tests/guests/traps tests/guests/events
 EXTRA_PROGRAMS += $(TEST_IMAGES)
 GUEST_TEST_DEPS += $(TEST_IMAGES)
@@ -68,6 +68,14 @@ tests_guests_events_CCASFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_events_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_guests_events_LDADD = $(GUEST_RT_LDADD)
 tests_guests_events_DEPENDENCIES = $(GUEST_RT_DEPS)
+
+tests_guests_rogue_SOURCES = tests/guests/rogue.c $(GUEST_T_SOURCES)
+tests_guests_rogue_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
+tests_guests_rogue_CFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_rogue_CCASFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_rogue_LDFLAGS = $(GUEST_RT_LDFLAGS)
+tests_guests_rogue_LDADD = $(GUEST_RT_LDADD)
+tests_guests_rogue_DEPENDENCIES = $(GUEST_RT_DEPS)
 
 # Each judged image, run by tests/run-guest on either hypervisor.
 GUEST_TESTS += $(JUDGED_IMAGES)
