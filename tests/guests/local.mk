@@ -93,3 +93,4 @@ tests_guests_hostile_CCASFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_hostile_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_guests_hostile_LDADD = $(GUEST_RT_LDADD)
 tests_guests_hostile_DEPENDENCIES = $(GUEST_RT_DEPS)
+GUEST_TESTS += tests/guests/rogue.sh tests/guests/skylake.sh
