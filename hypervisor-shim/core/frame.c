@@ -192,6 +192,14 @@ bool frame_domain_free(struct domain *d, mfn_t m)
     return true;
 }
 
+bool frame_become_writable(struct frame *f)
+{
+    if (f->type_refs)
+        return false;
+    frame_retype(f, FRAME_WRITABLE);
+    return true;
+}
+
 /* Nothing refers to the frame any more. */
 void frame_release(struct frame *f)
 {

@@ -166,14 +166,13 @@ static inline void frame_put(struct frame *f)
         frame_release(f);
 }
 
+bool frame_become_writable(struct frame *f); /* the rest of the next one */
+
 /* A writable use, beside a reference that the caller has. False: it is in use as something else. */
 static inline bool frame_get_writable(struct frame *f)
 {
-    if (__builtin_expect(f->type != FRAME_WRITABLE, 0)) {
-        if (f->type_refs)
-            return false;
-        frame_retype(f, FRAME_WRITABLE);
-    }
+    if (__builtin_expect(f->type != FRAME_WRITABLE, 0) && !frame_become_writable(f))
+        return false;
     f->type_refs++;
     return true;
 }

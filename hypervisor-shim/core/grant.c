@@ -228,8 +228,6 @@ static void frame_leave(uint32_t m, bool readonly)
 /* The entry that a request means: by machine address or by virtual address. */
 static uint64_t *mapping_entry(struct vcpu *v, uint64_t addr, unsigned flags)
 {
-    unsigned level;
-
     if (flags & XEN_GNTMAP_contains_pte) {
         mfn_t m = mfn_of_maddr(addr);
         struct frame *f = frame_of(m);
@@ -239,7 +237,7 @@ static uint64_t *mapping_entry(struct vcpu *v, uint64_t addr, unsigned flags)
             return 0;
         return (uint64_t *)(plat_ram + addr);
     }
-    return guest_va_ok(addr) ? l1_lookup(v, addr, &level) : 0;
+    return guest_va_ok(addr) ? l1_lookup(v, addr) : 0;
 }
 
 static uint64_t mapping_value(uint32_t m, uint32_t flags)

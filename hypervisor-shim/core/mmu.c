@@ -4,9 +4,9 @@
  * update_va_mapping and update_va_mapping_otherdomain.
  *
  * Each request is checked and applied before the next one is looked at; a
- * batch stops at the first refusal and says in *done how many went well.
- * Requests are copied in by the handful; where such a copy faults, they are
- * copied one by one, so that those before the hole are done.
+ * batch stops at the first refusal and says in *done how many went well. What
+ * is common (entries of level 1) is in line, without a reason in sight; whatever
+ * else there is goes to update_rare(), which finds out again what it was.
  *
  * A flush follows where a present entry of level 2..4 was replaced (Xen gives its
  * guests that, for linear page tables), else only where the guest asks.
@@ -17,7 +17,7 @@
 #include "mm_args.h"
 #include "pagetable.h"
 
-enum { HANDFUL = 16 };
+enum { HANDFUL = 32 /* requests between two looks for interrupts */ };
 
 /* A plain store of 8 bytes into a page of the guest's that is no table. */
 static long write_plain(const struct pt *c, struct frame *f, uint64_t *p, uint64_t e)
@@ -50,102 +50,126 @@ static long machphys_update(const struct pt *c, const struct xen_mmu_update *req
     return 0;
 }
 
-static inline long update_one(struct pt *c, const struct xen_mmu_update *req, bool *flush)
+/* Everything but an entry of a level-1 table; and why that was refused. */
+static __attribute__((noinline)) long update_rare(struct vcpu *v, uint16_t owner,
+                                                  const struct xen_mmu_update *req, bool *flush)
 {
+    const struct pt c = {.d = v->domain, .v = v, .va = req->ptr, .owner = owner};
     unsigned cmd = req->ptr & 7;
     mfn_t m = mfn_of_maddr(req->ptr);
     struct frame *f = frame_of(m);
     uint64_t *p;
 
-    c->va = req->ptr;
-    if (unlikely(cmd == XEN_MMU_MACHPHYS_UPDATE))
-        return machphys_update(c, req);
-    if (unlikely(cmd > XEN_MMU_PT_UPDATE_NO_TRANSLATE))
-        return pt_refuse(c, RULE_MMU_COMMAND, .value = cmd);
-    if (unlikely(m.n >= frame_count || f->owner != c->d->id))
-        return pt_refuse(c, RULE_MMU_FRAME, .mfn = m.n < frame_count ? m.n : 0,
+    if (cmd == XEN_MMU_MACHPHYS_UPDATE)
+        return machphys_update(&c, req);
+    if (cmd > XEN_MMU_PT_UPDATE_NO_TRANSLATE)
+        return pt_refuse(&c, RULE_MMU_COMMAND, .value = cmd);
+    if (!frame_valid(m) || f->owner != c.d->id)
+        return pt_refuse(&c, RULE_MMU_FRAME, .mfn = frame_valid(m) ? m.n : 0,
                          .new_entry = req->val);
     p = (uint64_t *)(plat_ram + (req->ptr & ~7ull));
-    if (likely(f->type == FRAME_L1 && (f->flags & FRAME_VALIDATED)))
-        return l1_update(c, p, req->val, cmd == XEN_MMU_PT_UPDATE_PRESERVE_AD);
-    return update_upper(c, f, p, req->val, cmd, flush);
+    if (f->type == FRAME_L1 && (f->flags & FRAME_VALIDATED))
+        return l1_refuse(&c, *p, req->val);
+    return update_upper(&c, f, p, req->val, cmd, flush);
 }
 
-/* n requests at most HANDFUL. *i counts those that are done. */
-static long update_some(struct pt *c, pv_gptr_t from, unsigned n, uint32_t *i, bool *flush)
+static inline long update_one(struct vcpu *v, uint16_t self, uint16_t owner,
+                              const struct xen_mmu_update *req, bool *flush)
 {
-    struct xen_mmu_update req[HANDFUL];
-    /* One that cannot be read hides none that lie before it: then each is read by itself. */
-    bool singly = unlikely(guest_copy_in(req, from, n * sizeof(req[0])));
-    long rc;
+    mfn_t m = mfn_of_maddr(req->ptr);
+    struct frame *f = frame_of(m);
+    unsigned cmd = req->ptr & 7;
 
-    for (unsigned k = 0; k < n; k++) {
-        if (unlikely(singly)) {
-            pv_gptr_t at = gptr_add(from, k * sizeof(req[0]));
+    if (likely(frame_valid(m)) && likely(f->owner == self) && likely(f->type == FRAME_L1) &&
+        likely(f->flags & FRAME_VALIDATED) && likely(cmd <= XEN_MMU_PT_UPDATE_NO_TRANSLATE) &&
+        likely(cmd != XEN_MMU_MACHPHYS_UPDATE) &&
+        likely(l1_set(owner, (uint64_t *)(plat_ram + (req->ptr & ~7ull)), req->val,
+                      cmd == XEN_MMU_PT_UPDATE_PRESERVE_AD)))
+        return 0;
+    return update_rare(v, owner, req, flush);
+}
 
-            if (guest_copy_in(&req[k], at, sizeof(req[0])))
-                return refuse(c->v, RULE_GUEST_POINTER, .va = at.va);
-        }
-        rc = update_one(c, &req[k], flush);
-        if (unlikely(rc))
-            return rc;
-        ++*i;
-        if (unlikely(c->d->zaps) && k + 1 < n)
-            return -XEN_ERESTART;
+/* Where the arguments of a resumed call, or a foreign domain, ask for more. *done: of its
+ * earlier parts. False: *rc is the call's result already. */
+static __attribute__((noinline)) bool begin_rare(struct vcpu *v, pv_gptr_t reqs, uint32_t *count,
+                                                 pv_gptr_t done_at, uint32_t foreign,
+                                                 uint16_t *owner, uint32_t *done, long *rc)
+{
+    if (!table_zap_done(v->domain)) {
+        *rc = hc_restart(v, 4, reqs.va, (uint64_t)*count, done_at.va, (uint64_t)foreign);
+        return false;
     }
-    return 0;
+    if (*count & MM_RESUMED) {
+        if (reqs.va == 0 && *count == MM_RESUMED) {
+            *rc = (int32_t)foreign;
+            return false;
+        }
+        *count &= ~MM_RESUMED;
+        *done = mm_done_read(done_at);
+    }
+    *rc = mm_foreign(v, foreign, owner);
+    if (*rc && done_at.va)
+        mm_done_write(done_at, *done);
+    return *rc == 0;
 }
 
 long hc_mmu_update(struct vcpu *v, pv_gptr_t reqs, uint32_t count, pv_gptr_t done_at,
                    uint32_t foreign)
 {
-    struct pt c = {.d = v->domain, .v = v};
-    uint32_t done = 0, i = 0;
+    struct domain *d = v->domain;
+    uint16_t self = d->id, owner = self;
+    uint32_t done = 0, i;
     bool flush = false;
-    long rc;
+    long rc = 0;
 
-    if (unlikely(!table_zap_done(c.d)))
-        return hc_restart(v, 4, reqs.va, (uint64_t)count, done_at.va, (uint64_t)foreign);
-    if (unlikely(count & MM_RESUMED)) {
-        if (reqs.va == 0 && count == MM_RESUMED)
-            return (int32_t)foreign;
-        count &= ~MM_RESUMED;
-        done = mm_done_read(done_at);
-    }
-    if (likely(foreign == XEN_DOMID_SELF))
-        c.owner = c.d->id;
-    else if ((rc = mm_foreign(v, foreign, &c.owner)) != 0)
-        goto out;
-    rc = 0;
-    while (i < count) {
-        unsigned n = count - i < HANDFUL ? count - i : HANDFUL;
+    if (unlikely(d->zaps | (count & MM_RESUMED)) || unlikely(foreign != XEN_DOMID_SELF))
+        if (!begin_rare(v, reqs, &count, done_at, foreign, &owner, &done, &rc))
+            return rc;
+    for (i = 0; i < count; i++) {
+        struct xen_mmu_update req;
 
-        rc = update_some(&c, gptr_add(reqs, i * sizeof(struct xen_mmu_update)), n, &i, &flush);
+        if (unlikely(guest_copy_in(&req, reqs, sizeof(req)))) {
+            rc = refuse(v, RULE_GUEST_POINTER, .va = reqs.va);
+            break;
+        }
+        rc = update_one(v, self, owner, &req, &flush);
         if (unlikely(rc))
             break;
-        if (i < count && unlikely(c.d->zaps || plat_interrupt_pending())) {
-            rc = -XEN_ERESTART;
+        reqs = gptr_add(reqs, sizeof(req));
+        if (unlikely(d->zaps) || unlikely(i % HANDFUL == HANDFUL - 1 && plat_interrupt_pending())) {
+            if (++i < count)
+                rc = -XEN_ERESTART;
             break;
         }
     }
     if (unlikely(flush))
         frame_flush();
-out:
     if (likely(done_at.va))
         mm_done_write(done_at, done + i);
     if (unlikely(rc == -XEN_ERESTART))
-        return hc_restart(v, 4, gptr_add(reqs, i * sizeof(struct xen_mmu_update)).va,
-                          (uint64_t)((count - i) | MM_RESUMED), done_at.va, (uint64_t)foreign);
+        return hc_restart(v, 4, reqs.va, (uint64_t)((count - i) | MM_RESUMED), done_at.va,
+                          (uint64_t)foreign);
     return mm_finish(v, rc);
 }
 
 /* -- update_va_mapping ---------------------------------------------------------- */
 
-static long va_refuse(const struct pt *c, unsigned level, uint64_t e)
+static __attribute__((noinline)) long va_refuse(struct vcpu *v, uint64_t va, uint64_t e,
+                                                uint16_t owner)
 {
+    const struct pt c = {.d = v->domain, .v = v, .va = va, .owner = owner};
+    unsigned level;
+    uint64_t *p;
+
+    if (!guest_va_ok(va))
+        return pt_refuse(&c, RULE_VA_HYPERVISOR, .new_entry = e);
+    p = l1_lookup(v, va);
+    if (p)
+        return l1_refuse(&c, *p, e);
+    level = l1_missing(v, va);
     if (level)
-        return pt_refuse(c, RULE_VA_NO_TABLE, .level = level, .new_entry = e);
-    return pt_refuse(c, RULE_VA_NO_L1, .new_entry = e);
+        return pt_refuse(&c, RULE_VA_NO_TABLE, .level = level, .new_entry = e);
+    return pt_refuse(&c, RULE_VA_NO_L1, .new_entry = e);
 }
 
 static inline long va_flush(struct vcpu *v, uint64_t va, uint64_t flags)
@@ -173,19 +197,11 @@ static inline long va_flush(struct vcpu *v, uint64_t va, uint64_t flags)
 static inline long va_mapping(struct vcpu *v, uint64_t va, uint64_t e, uint64_t flags,
                               uint16_t owner)
 {
-    struct pt c = {.d = v->domain, .v = v, .va = va, .owner = owner};
-    unsigned level;
     uint64_t *p;
-    long rc;
 
-    if (unlikely(!guest_va_ok(va)))
-        return refuse(v, RULE_VA_HYPERVISOR, .va = va, .new_entry = e);
-    p = l1_lookup(v, va, &level);
-    if (unlikely(!p))
-        return va_refuse(&c, level, e);
-    rc = l1_update(&c, p, e, false);
-    if (unlikely(rc))
-        return rc;
+    if (unlikely(!guest_va_ok(va)) || unlikely(!(p = l1_lookup(v, va))) ||
+        unlikely(!l1_set(owner, p, e, false)))
+        return va_refuse(v, va, e, owner);
     return va_flush(v, va, flags);
 }
 

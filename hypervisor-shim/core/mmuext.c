@@ -295,29 +295,28 @@ static long mmuext_rare(struct pt *c, const struct xen_mmuext_op *op)
     }
 }
 
-static inline long mmuext_one(struct pt *c, const struct xen_mmuext_op *op)
+static long mmuext_one(struct pt *c, const struct xen_mmuext_op *op)
 {
-    switch (op->cmd) {
-    case XEN_MMUEXT_PIN_L1_TABLE:
-    case XEN_MMUEXT_PIN_L2_TABLE:
-    case XEN_MMUEXT_PIN_L3_TABLE:
-    case XEN_MMUEXT_PIN_L4_TABLE:
-        return pin(c, op->arg1.mfn, op->cmd - XEN_MMUEXT_PIN_L1_TABLE + 1);
+    uint32_t cmd = op->cmd;
+
+    if (cmd == XEN_MMUEXT_TLB_FLUSH_LOCAL || cmd == XEN_MMUEXT_TLB_FLUSH_ALL) {
+        frame_flush();
+        return 0;
+    }
+    if (cmd == XEN_MMUEXT_INVLPG_LOCAL || cmd == XEN_MMUEXT_INVLPG_ALL) {
+        if (guest_va_ok(op->arg1.linear_addr))
+            plat_tlb_flush_page(op->arg1.linear_addr);
+        return 0;
+    }
+    if (cmd <= XEN_MMUEXT_PIN_L4_TABLE)
+        return pin(c, op->arg1.mfn, cmd - XEN_MMUEXT_PIN_L1_TABLE + 1);
+    switch (cmd) {
     case XEN_MMUEXT_UNPIN_TABLE:
         return unpin(c, op->arg1.mfn);
     case XEN_MMUEXT_NEW_BASEPTR:
         return new_baseptr(c, op->arg1.mfn);
     case XEN_MMUEXT_NEW_USER_BASEPTR:
         return new_user_baseptr(c, op->arg1.mfn);
-    case XEN_MMUEXT_TLB_FLUSH_LOCAL:
-    case XEN_MMUEXT_TLB_FLUSH_ALL:
-        frame_flush();
-        return 0;
-    case XEN_MMUEXT_INVLPG_LOCAL:
-    case XEN_MMUEXT_INVLPG_ALL:
-        if (guest_va_ok(op->arg1.linear_addr))
-            plat_tlb_flush_page(op->arg1.linear_addr);
-        return 0;
     case XEN_MMUEXT_CLEAR_PAGE:
         return clear_page(c, op->arg1.mfn);
     case XEN_MMUEXT_COPY_PAGE:
@@ -327,44 +326,61 @@ static inline long mmuext_one(struct pt *c, const struct xen_mmuext_op *op)
     }
 }
 
+/* As in mmu.c: what a resumed call or a foreign domain asks for before the first operation. */
+static __attribute__((noinline)) bool begin_rare(struct vcpu *v, pv_gptr_t ops, uint32_t *count,
+                                                 pv_gptr_t done_at, uint32_t foreign,
+                                                 uint32_t *done, long *rc)
+{
+    uint16_t owner;
+
+    if (!table_zap_done(v->domain)) {
+        *rc = hc_restart(v, 4, ops.va, (uint64_t)*count, done_at.va, (uint64_t)foreign);
+        return false;
+    }
+    if (*count & MM_RESUMED) {
+        if (ops.va == 0 && *count == MM_RESUMED) {
+            *rc = (int32_t)foreign;
+            return false;
+        }
+        *count &= ~MM_RESUMED;
+        *done = mm_done_read(done_at);
+    }
+    *rc = mm_owner(v, (uint16_t)foreign, &owner);
+    if (*rc == 0 && owner != v->domain->id)
+        *rc = refuse(v, RULE_DOMAIN_FOREIGN, .value = owner);
+    return *rc == 0;
+}
+
 long hc_mmuext_op(struct vcpu *v, pv_gptr_t ops, uint32_t count, pv_gptr_t done_at, uint32_t foreign)
 {
-    struct pt c = {.d = v->domain, .v = v};
+    struct pt c = {.d = v->domain, .v = v, .owner = v->domain->id};
     uint32_t done = 0, i;
-    long rc;
+    long rc = 0;
 
-    if (unlikely(!table_zap_done(c.d)))
-        return hc_restart(v, 4, ops.va, (uint64_t)count, done_at.va, (uint64_t)foreign);
-    if (unlikely(count & MM_RESUMED)) {
-        if (ops.va == 0 && count == MM_RESUMED)
-            return (int32_t)foreign;
-        count &= ~MM_RESUMED;
-        done = mm_done_read(done_at);
-    }
-    rc = mm_owner(v, (uint16_t)foreign, &c.owner);
-    if (unlikely(rc))
-        return rc;
-    if (unlikely(c.owner != c.d->id))
-        return refuse(v, RULE_DOMAIN_FOREIGN, .value = c.owner);
+    if (unlikely(c.d->zaps | (count & MM_RESUMED)) || unlikely(foreign != XEN_DOMID_SELF))
+        if (!begin_rare(v, ops, &count, done_at, foreign, &done, &rc))
+            return rc;
     for (i = 0; i < count; i++) {
         struct xen_mmuext_op op;
 
-        if (i && unlikely(c.d->zaps || plat_interrupt_pending())) {
-            rc = -XEN_ERESTART;
-            break;
-        }
-        if (unlikely(guest_copy_in(&op, gptr_add(ops, i * sizeof(op)), sizeof(op)))) {
-            rc = refuse(v, RULE_GUEST_POINTER, .va = ops.va + i * sizeof(op));
+        if (unlikely(guest_copy_in(&op, ops, sizeof(op)))) {
+            rc = refuse(v, RULE_GUEST_POINTER, .va = ops.va);
             break;
         }
         rc = mmuext_one(&c, &op);
         if (unlikely(rc))
             break;
+        ops = gptr_add(ops, sizeof(op));
+        if (i + 1 < count && unlikely(c.d->zaps || plat_interrupt_pending())) {
+            i++;
+            rc = -XEN_ERESTART;
+            break;
+        }
     }
     if (unlikely(done_at.va))
         mm_done_write(done_at, done + i);
     if (unlikely(rc == -XEN_ERESTART))
-        return hc_restart(v, 4, ops.va + i * sizeof(struct xen_mmuext_op),
-                          (uint64_t)((count - i) | MM_RESUMED), done_at.va, (uint64_t)foreign);
+        return hc_restart(v, 4, ops.va, (uint64_t)((count - i) | MM_RESUMED), done_at.va,
+                          (uint64_t)foreign);
     return mm_finish(v, rc);
 }

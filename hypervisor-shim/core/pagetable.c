@@ -98,7 +98,7 @@ static long l1_promote(const struct pt *c, struct frame *f)
 
             if (!(e & PTE_P))
                 continue;
-            if (unlikely(!l1_take(owner, e)))
+            if (unlikely(e & L1_REFUSED) || unlikely(!l1_take(owner, e)))
                 return l1_refuse_entry(c, t, j, m);
             t[j] = l1_adjust(e);
         }
@@ -398,30 +398,19 @@ long table_update(const struct pt *c, struct frame *f, uint64_t *p, uint64_t e, 
 
 /* -- walks ---------------------------------------------------------------------------- */
 
-uint64_t *l1_lookup(struct vcpu *v, uint64_t va, unsigned *level)
+unsigned l1_missing(const struct vcpu *v, uint64_t va)
 {
     uint64_t e = v->root[1].n << PV_PAGE_SHIFT;
-    uint64_t *t;
-    unsigned l;
 
-    for (l = 4; l > 1; l--) {
-        t = plat_map(pte_mfn(e));
-        e = t[pt_index(va, l)];
-        if (unlikely(!(e & PTE_P))) {
-            *level = l - 1;
-            return 0;
-        }
+    for (unsigned level = 4; level > 1; level--) {
+        e = ((const uint64_t *)plat_map(pte_mfn(e)))[pt_index(va, level)];
+        if (!(e & PTE_P))
+            return level - 1;
     }
-    /* A linear mapping leads to a table of another level. */
-    if (unlikely(frame_of(pte_mfn(e))->type != FRAME_L1)) {
-        *level = 0;
-        return 0;
-    }
-    t = plat_map(pte_mfn(e));
-    return t + pt_index(va, 1);
+    return 0;
 }
 
-uint64_t l1_read(struct vcpu *v, uint64_t va)
+uint64_t l1_read(const struct vcpu *v, uint64_t va)
 {
     uint64_t e = v->root[1].n << PV_PAGE_SHIFT;
 

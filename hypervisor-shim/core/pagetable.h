@@ -75,15 +75,15 @@ struct pt {
 /* Why may l1 entry e not be? Records it; the negative errno. (Out of line.) */
 long l1_refuse(const struct pt *c, uint64_t old, uint64_t e);
 
-/* Take the references of a present entry. False: it is not allowed, and nothing changed. */
+/* Take the references of a present entry whose flags are good. False: it is not allowed, and
+ * nothing changed. */
 static inline bool l1_take(uint16_t owner, uint64_t e)
 {
     mfn_t m = pte_mfn(e);
     struct frame *f = frame_of(m);
 
-    if (unlikely((e & L1_REFUSED) || !frame_valid(m)))
-        return false;
-    if (unlikely(f->owner != owner || f->refs >= FRAME_REFS_MAX))
+    if (unlikely(!frame_valid(m)) || unlikely(f->owner != owner) ||
+        unlikely(f->refs >= FRAME_REFS_MAX))
         return false;
     if ((e & PTE_RW) && unlikely(!frame_get_writable(f)))
         return false;
@@ -115,25 +115,26 @@ static inline void pte_write(uint64_t *p, uint64_t old, uint64_t e, bool preserv
         ;
 }
 
-/* Replace entry *p of a validated L1. 0, or a negative errno with its reason recorded. */
-static inline long l1_update(const struct pt *c, uint64_t *p, uint64_t e, bool preserve_ad)
+/* Replace entry *p of a validated L1 whose new frames must be owner's. False: nothing changed,
+ * and l1_refuse() knows why. */
+static inline bool l1_set(uint16_t owner, uint64_t *p, uint64_t e, bool preserve_ad)
 {
     uint64_t old = __atomic_load_n(p, __ATOMIC_RELAXED);
 
     if (e & PTE_P) {
         if (unlikely(e & L1_REFUSED))
-            return l1_refuse(c, old, e);
+            return false;
         e = l1_adjust(e);
         if (((old ^ e) & ~PTE_SOFT) == 0) {
             pte_write(p, old, e, preserve_ad);
-            return 0;
+            return true;
         }
-        if (unlikely(!l1_take(c->owner, e)))
-            return l1_refuse(c, old, e);
+        if (unlikely(!l1_take(owner, e)))
+            return false;
     }
     pte_write(p, old, e, preserve_ad);
     l1_drop(old);
-    return 0;
+    return true;
 }
 
 /* -- tables ------------------------------------------------------------------ */
@@ -152,11 +153,30 @@ long table_update(const struct pt *c, struct frame *f, uint64_t *p, uint64_t e, 
 bool table_zap(struct domain *d);
 static inline bool table_zap_done(struct domain *d) { return likely(d->zaps == 0) || table_zap(d); }
 
-/* The L1 table and entry that maps va in v's kernel page tables; NULL (and *level says which table
- * is missing): none. The L1 is one of the domain's own, and validated. */
-uint64_t *l1_lookup(struct vcpu *v, uint64_t va, unsigned *level);
+/* The L1 entry that maps va in v's kernel page tables; NULL: there is none. Its L1 is one of the
+ * domain's own, and validated. */
+static inline uint64_t *l1_lookup(const struct vcpu *v, uint64_t va)
+{
+    uint64_t e;
+
+    e = ((const uint64_t *)plat_map(v->root[1]))[pt_index(va, 4)];
+    if (unlikely(!(e & PTE_P)))
+        return 0;
+    e = ((const uint64_t *)plat_map(pte_mfn(e)))[pt_index(va, 3)];
+    if (unlikely(!(e & PTE_P)))
+        return 0;
+    e = ((const uint64_t *)plat_map(pte_mfn(e)))[pt_index(va, 2)];
+    if (unlikely(!(e & PTE_P)))
+        return 0;
+    if (unlikely(frame_of(pte_mfn(e))->type != FRAME_L1)) /* a linear mapping led elsewhere */
+        return 0;
+    return (uint64_t *)plat_map(pte_mfn(e)) + pt_index(va, 1);
+}
+
+/* Which table is missing where l1_lookup() finds none: its level; 0: none, but the last is no L1. */
+unsigned l1_missing(const struct vcpu *v, uint64_t va);
 /* The entry itself, 0 if there is none: read-only for the caller. */
-uint64_t l1_read(struct vcpu *v, uint64_t va);
+uint64_t l1_read(const struct vcpu *v, uint64_t va);
 
 /* Record a refusal for c. */
 #define pt_refuse(c, RULE_NAME, ...)                                                               \

@@ -94,8 +94,11 @@ bool emulate_pt_write(struct vcpu *v, uint64_t va)
     regs = v->regs;
     if (!insn_store(&i, &regs, (old & mask) >> shift, &value))
         return false;
-    if (l1_update(&c, p, (old & ~mask) | (value << shift & mask), false))
+    value = (old & ~mask) | (value << shift & mask);
+    if (unlikely(!l1_set(c.owner, p, value, false))) {
+        l1_refuse(&c, old, value);
         return false;
+    }
     v->regs = regs;
     if (!((i.rep || i.repne) && string_op(&i) && regs.rcx))
         v->regs.rip += i.length;
