@@ -250,27 +250,38 @@ static void cpuid(struct vcpu *v)
     v->regs.rdx = out[3];
 }
 
-static const uint8_t forced_cpuid[7] = {PV_EMULATE_PREFIX_BYTES, 0x0f, 0xa2};
+/* ud2; .ascii "xen"; cpuid: 7 bytes in memory order. */
+#define FORCED_CPUID  0xa20f6e65780b0full
 
-bool emulate_forced(struct vcpu *v)
+/* The last bytes before a page that is not there: byte by byte, to know which one faults. */
+static __attribute__((noinline, cold)) bool forced_at_edge(struct vcpu *v, uint64_t rip)
 {
-    uint64_t rip = v->regs.rip;
-    uint8_t code[sizeof(forced_cpuid)] = {0};
-    size_t left, have;
+    uint64_t code = 0;
+    unsigned have = 0;
 
-    if (!guest_range_ok(rip, sizeof(code)))
+    while (have < 7 && guest_va_ok(rip + have) && plat_get8(rip + have, (uint8_t *)&code + have))
+        have++;
+    if (have < 2 || (code ^ FORCED_CPUID) & ((1ull << 8 * have) - 1))
         return false;
-    left = plat_guest_read(code, rip, sizeof(code));
-    atomic_signal_fence(memory_order_seq_cst);
-    have = sizeof(code) - left;
-    if (unlikely(__builtin_memcmp(code, forced_cpuid, have) != 0))
-        return false;
-    if (unlikely(left != 0)) {
+    if (have < 7) {
         trap_inject_page_fault(v, rip + have, 0);
         return true;
     }
     cpuid(v);
-    retire(v, sizeof(code));
+    retire(v, 7);
+    return true;
+}
+
+bool emulate_forced(struct vcpu *v)
+{
+    uint64_t rip = v->regs.rip, code;
+
+    if (unlikely(!guest_va_ok(rip) || !guest_va_ok(rip + 7) || !plat_get64(rip, &code)))
+        return forced_at_edge(v, rip);
+    if (code << 8 != FORCED_CPUID << 8)
+        return false;
+    cpuid(v);
+    retire(v, 7);
     return true;
 }
 
@@ -312,8 +323,8 @@ static enum outcome wrmsr(struct vcpu *v)
 
 /* -- dispatch ----------------------------------------------------------------------- */
 
-/* What only ring 0 may do. */
-static enum outcome kernel_only(struct vcpu *v, const struct insn *i)
+/* What only ring 0 may do. HLT, LMSW, INVD, INVLPG, RDPMC are refused: as on Xen, a kernel calls. */
+static inline enum outcome kernel_only(struct vcpu *v, const struct insn *i)
 {
     switch (i->op) {
     case INSN_MOV_FROM_CR:
@@ -334,9 +345,10 @@ static enum outcome kernel_only(struct vcpu *v, const struct insn *i)
     case INSN_WBINVD:
         return DONE;
     }
-    return REFUSED; /* HLT, LMSW, INVD, INVLPG, RDPMC: as on Xen, a kernel calls instead */
+    return REFUSED;
 }
 
+/* What depends on iopl, or on nothing. */
 static enum outcome execute(struct vcpu *v, const struct insn *i)
 {
     switch (i->op) {
@@ -358,35 +370,47 @@ static enum outcome execute(struct vcpu *v, const struct insn *i)
         cpuid(v);
         return DONE;
     }
-    return v->kernel_mode ? kernel_only(v, i) : REFUSED;
+    return REFUSED;
+}
+
+/* The bytes at rip, up to a page that is not there. */
+static inline size_t fetch(struct vcpu *v, uint64_t code[2])
+{
+    uint64_t rip = v->regs.rip;
+    size_t n = 16;
+
+    if (likely(guest_va_ok(rip) && guest_va_ok(rip + 15) && plat_get64_at(rip, 0, &code[0]) &&
+               plat_get64_at(rip, 8, &code[1])))
+        return n;
+    if (!guest_range_ok(rip, n))
+        return 0;
+    n -= plat_guest_read(code, rip, n);
+    atomic_signal_fence(memory_order_seq_cst);
+    return n;
 }
 
 bool emulate_privileged(struct vcpu *v, uint32_t error_code)
 {
-    uint64_t rip = v->regs.rip;
-    uint8_t code[INSN_MAX + 1];
+    uint64_t code[2];
+    enum outcome o;
     struct insn i;
-    size_t left = 0;
+    size_t n;
 
-    if (error_code != 0 || !guest_range_ok(rip, sizeof(code)))
+    if (error_code != 0)
         return false;
     if (unlikely(v->regs.cs != XEN_FLAT_RING3_CS64) && !plat_code_is_64bit(v->regs.cs))
         return false; /* 32-bit user code has nothing that a kernel wants emulated */
-    left = plat_guest_read(code, rip, sizeof(code));
-    atomic_signal_fence(memory_order_seq_cst);
-    if (unlikely(!insn_decode(&i, code, sizeof(code) - left))) {
-        if (left <= 1)
+    n = fetch(v, code);
+    if (unlikely(!insn_decode(&i, (const uint8_t *)code, n))) {
+        if (n >= INSN_MAX || n == 0)
             return false;
-        trap_inject_page_fault(v, rip + sizeof(code) - left, 0);
+        trap_inject_page_fault(v, v->regs.rip + n, 0);
         return true;
     }
-    switch (execute(v, &i)) {
-    case DONE:
+    o = likely(v->kernel_mode) ? kernel_only(v, &i) : REFUSED;
+    if (o == REFUSED)
+        o = execute(v, &i);
+    if (o == DONE)
         retire(v, i.length);
-        return true;
-    case REFUSED:
-        return false;
-    default:
-        return true;
-    }
+    return o != REFUSED;
 }
