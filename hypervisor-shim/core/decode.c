@@ -339,13 +339,48 @@ static inline bool decode_system(struct insn *i, const uint8_t *code)
     return (o.op == INSN_MOV_FROM_DR || o.op == INSN_MOV_TO_DR) || 0x1d >> i->reg & 1;
 }
 
+/* REX.W 89 /r without SIB: how compilers store 8 bytes, and so most page-table entries. n >= 7. */
+static inline bool decode_store(struct insn *i, const uint8_t *code)
+{
+    uint8_t rex = code[0], mod = code[2] >> 6, rm = code[2] & 7;
+    int32_t disp;
+
+    if (mod == 3 || rm == 4)
+        return false;
+    i->op = INSN_MOV;
+    i->bytes = 8;
+    i->source = SRC_REG;
+    i->memory = true;
+    i->reg = (code[2] >> 3 & 7) | (rex & 4) << 1;
+    i->base = rm | (rex & 1) << 3;
+    if (mod == 0 && rm != 5) {
+        i->length = 3;
+        return true;
+    }
+    if (mod == 1) {
+        i->disp = (int8_t)code[3];
+        i->length = 4;
+        return true;
+    }
+    if (mod == 0)
+        i->base = INSN_REG_RIP;
+    __builtin_memcpy(&disp, code + 3, 4);
+    i->disp = disp;
+    i->length = 7;
+    return true;
+}
+
 static bool decode_in_full(struct insn *i, const uint8_t *code, size_t n);
 
 bool insn_decode(struct insn *i, const uint8_t *code, size_t n)
 {
     *i = (struct insn){.rm = INSN_NO_REG, .base = INSN_NO_REG, .index = INSN_NO_REG, .address_bytes = 8};
-    if (n >= 3 && code[0] == 0x0f && decode_system(i, code))
-        return true;
+    if (n >= 7) {
+        if (code[0] == 0x0f && decode_system(i, code))
+            return true;
+        if ((code[0] & 0xf8) == 0x48 && code[1] == 0x89 && decode_store(i, code))
+            return true;
+    }
     return decode_in_full(i, code, n);
 }
 
@@ -424,26 +459,30 @@ void insn_reg_set(struct xen_cpu_user_regs *regs, unsigned n, unsigned bytes, bo
         *r = (*r & ~mask) | (value << shift & mask);
 }
 
+/* A bit string: the register may point beyond the operand. */
+static uint64_t bit_offset(const struct insn *i, const struct xen_cpu_user_regs *regs)
+{
+    unsigned log = i->bytes == 8 ? 6 : i->bytes == 4 ? 5 : 4, shift = 64 - 8 * i->bytes;
+    int64_t bit = (int64_t)(insn_reg_get(regs, i->reg, i->bytes, false) << shift) >> shift;
+
+    return (uint64_t)((bit >> log) * i->bytes);
+}
+
 uint64_t insn_address(const struct insn *i, const struct xen_cpu_user_regs *regs, uint64_t segbase)
 {
+    const uint64_t *r = (const uint64_t *)regs;
     uint64_t a = (uint64_t)i->disp;
 
-    if (i->base == INSN_REG_RIP)
+    if (i->base < 16)
+        a += r[reg_slot[i->base]];
+    else if (i->base == INSN_REG_RIP)
         a += regs->rip + i->length;
-    else if (i->base != INSN_NO_REG)
-        a += insn_reg_get(regs, i->base, 8, false);
-    if (i->index != INSN_NO_REG)
-        a += insn_reg_get(regs, i->index, 8, false) << i->scale;
+    if (i->index < 16)
+        a += r[reg_slot[i->index]] << i->scale;
     if (i->address_bytes == 4)
         a = (uint32_t)a;
-    /* A bit string: the register may point beyond the operand. */
-    if (i->op >= INSN_BT && i->op <= INSN_BTC && i->source == SRC_REG && i->memory) {
-        unsigned log = i->bytes == 8 ? 6 : i->bytes == 4 ? 5 : 4;
-        int64_t bit = (int64_t)(insn_reg_get(regs, i->reg, i->bytes, false) << (64 - 8 * i->bytes)) >>
-                      (64 - 8 * i->bytes);
-
-        a += (uint64_t)((bit >> log) * i->bytes);
-    }
+    if (i->op >= INSN_BT && i->op <= INSN_BTC && i->source == SRC_REG && i->memory)
+        a += bit_offset(i, regs);
     return a + segbase;
 }
 

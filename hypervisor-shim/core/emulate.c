@@ -402,7 +402,7 @@ bool emulate_privileged(struct vcpu *v, uint32_t error_code)
         return false; /* 32-bit user code has nothing that a kernel wants emulated */
     n = fetch(v, code);
     if (unlikely(!insn_decode(&i, (const uint8_t *)code, n))) {
-        if (n >= INSN_MAX || n == 0)
+        if (n >= INSN_MAX || !guest_va_ok(v->regs.rip))
             return false;
         trap_inject_page_fault(v, v->regs.rip + n, 0);
         return true;
