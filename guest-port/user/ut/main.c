@@ -288,7 +288,7 @@ int main(int argc, char **argv)
         else
             passed++;
         if (verbose || bad)
-            printf("%s %s (%.2f s): %s\n", bad ? "FAILED" : "ok", tests[i].name, now() - t,
+            printf("%s %s (%.2f s): %s\n", bad ? "not ok" : "ok", tests[i].name, now() - t,
                    tests[i].essay);
         else
             printf("ok %s\n", tests[i].name);
