@@ -154,7 +154,10 @@ uint8_t *pv_trap_dispatch(struct pv_regs *regs)
         regs->cr2 = pv_vcpu_info()->arch.cr2;
     if (regs->rflags & PV_RFLAGS_IF && vector != PV_TRAP_NMI)
         pv_events_enable();
-    (handler ? handler : pv_host_trap)(regs);
+    if (handler)
+        handler(regs);
+    else if (vector != PV_TRAP_FAILSAFE) /* whose damage is repaired: the selectors are 0 */
+        pv_host_trap(regs);
     pv_events_disable();
     return way_back(regs);
 }

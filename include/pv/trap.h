@@ -91,7 +91,10 @@ typedef void pv_trap_handler_t(struct pv_regs *regs);
  */
 int pv_trap_init(void);
 
-/* Sets the handler of a vector for all vCPUs; NULL gives it back to pv_host_trap(). */
+/*
+ * Sets the handler of a vector for all vCPUs; NULL gives it back to pv_host_trap(), or for
+ * PV_TRAP_FAILSAFE to nobody: the interrupted code goes on with its bad selectors replaced by 0.
+ */
 void pv_trap_handle(unsigned vector, pv_trap_handler_t *handler);
 
 /*

@@ -77,6 +77,17 @@ tests_guests_rogue_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_guests_rogue_LDADD = $(GUEST_RT_LDADD)
 tests_guests_rogue_DEPENDENCIES = $(GUEST_RT_DEPS)
 
+# The one image that is about libpv, and so linked with it.
+EXTRA_PROGRAMS += tests/guests/libpv
+GUEST_TEST_DEPS += tests/guests/libpv
+JUDGED_IMAGES += tests/guests/libpv
+tests_guests_libpv_SOURCES = tests/guests/libpv.c
+tests_guests_libpv_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+tests_guests_libpv_CFLAGS = $(EXAMPLE_CFLAGS)
+tests_guests_libpv_LDFLAGS = $(EXAMPLE_LDFLAGS)
+tests_guests_libpv_LDADD = libpv/libpv.a
+tests_guests_libpv_DEPENDENCIES = $(EXAMPLE_DEPS)
+
 # Each judged image, run by tests/run-guest on either hypervisor.
 GUEST_TESTS += $(JUDGED_IMAGES)
 XEN_TESTS += $(JUDGED_IMAGES)
