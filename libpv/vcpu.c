@@ -11,8 +11,6 @@
 #include <pv/trap.h>
 #include "internal.h"
 
-void pv_cpu_begin(void);
-
 static struct xen_vcpu_guest_context context;
 
 unsigned pv_vcpu_count(void)
@@ -42,18 +40,20 @@ int pv_vcpu_start(unsigned vcpu, void *stack_top, const struct pv_space *s,
                   void (*function)(void *), void *arg)
 {
     struct xen_vcpu_guest_context *c = &context;
-    uint64_t *sp = (uint64_t *)stack_top - 2;
     mfn_t kernel = pv_p2m(s->kernel);
-    int64_t err;
+    int64_t err = pv_vcpu_is_up(vcpu);
+    uint8_t mask;
 
     if (vcpu >= XEN_LEGACY_MAX_VCPUS || !mfn_valid(kernel))
         return -XEN_EINVAL;
-    sp[0] = (uint64_t)(uintptr_t)function;
-    sp[1] = pv_arg(arg);
+    if (err)
+        return err > 0 ? -XEN_EEXIST : (int)err;
     *c = (struct xen_vcpu_guest_context){
         .flags = XEN_VGCF_in_kernel,
-        .user_regs = {.rip = (uint64_t)(uintptr_t)pv_cpu_begin,
-                      .rsp = pv_arg(sp),
+        /* As if the function had been called: a return address would lie at rsp. */
+        .user_regs = {.rip = (uint64_t)(uintptr_t)function,
+                      .rdi = pv_arg(arg),
+                      .rsp = pv_arg(stack_top) - sizeof(uint64_t),
                       .cs = XEN_FLAT_KERNEL_CS,
                       .ss = XEN_FLAT_KERNEL_SS,
                       .rflags = PV_RFLAGS_IF},
@@ -64,11 +64,14 @@ int pv_vcpu_start(unsigned vcpu, void *stack_top, const struct pv_space *s,
     if (pfn_valid(s->user))
         c->ctrlreg[1] = mfn_to_maddr(pv_p2m(s->user));
     fill_traps(c);
-    /* It must not be interrupted before it wants to be. */
+    /* It must not be interrupted before it wants to be; one that is only down keeps its mask. */
+    mask = pv_vcpu_info_of(vcpu)->evtchn_upcall_mask;
     pv_vcpu_info_of(vcpu)->evtchn_upcall_mask = 1;
     err = pv_hypercall_vcpu_op(XEN_VCPUOP_initialise, vcpu, c);
     if (err == 0)
         err = pv_hypercall_vcpu_op(XEN_VCPUOP_up, vcpu, NULL);
+    else
+        pv_vcpu_info_of(vcpu)->evtchn_upcall_mask = mask;
     return (int)err;
 }
 

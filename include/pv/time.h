@@ -40,7 +40,8 @@ int pv_time_set_deadline(uint64_t when);
 
 /*
  * XEN_VIRQ_TIMER every `period` ns on this vCPU, at least 1 ms (-XEN_EINVAL); 0 stops it. Ticks
- * come only while the vCPU runs: Xen stops the timer of a vCPU that is blocked.
+ * come only while the vCPU runs: Xen stops the timer of a vCPU that is blocked. A vCPU may begin
+ * its life with a period set (Xen: 10 ms): a kernel that wants none says 0.
  */
 int pv_time_set_period(uint64_t period);
 

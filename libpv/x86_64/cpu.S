@@ -80,13 +80,4 @@ function pv_fpu_xenable
         ret
 end pv_fpu_xenable
 
-/* Where a new vCPU begins: function and argument are on its stack. */
-function pv_cpu_begin
-        pop     %rax
-        pop     %rdi
-        xor     %ebp, %ebp
-        call    *%rax
-        ud2
-end pv_cpu_begin
-
         .section .note.GNU-stack, "", @progbits

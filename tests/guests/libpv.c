@@ -142,6 +142,7 @@ static void second_main(void *arg)
     pv_cpu_set_gs_kernel_base((uint64_t)(uintptr_t)&cpu_number[1]);
     if (arg != &second_stack || pv_host_cpu() != 1)
         pv_sched_crash();
+    pv_time_set_period(0);
     pv_event_bind_virq(XEN_VIRQ_TIMER, 1, &timer);
     pv_event_handle(timer, count_at, (void *)&second_ticks);
     pv_event_unmask(timer);
