@@ -48,7 +48,7 @@ int proc_parse_number(const char *s, u32 len)
 /* --- the texts -------------------------------------------------------------------------------- */
 
 static const char state_letters[] = {
-    [T_RUNNABLE] = 'R', [T_SLEEP_INTR] = 'S', [T_SLEEP_UNINTR] = 'D',
+    [T_RUNNABLE] = 'R', [T_SLEEP_INTR] = 'S', [T_SLEEP_UNINTR] = 'D', [T_SLEEP_KILL] = 'D',
     [T_STOPPED] = 'T',  [T_ZOMBIE] = 'Z',     [T_DEAD] = 'X',
 };
 
@@ -59,9 +59,9 @@ static char state_of(struct proc *p)
 
 static struct thread *main_thread(struct proc *p)
 {
-    return p->leader ? p->leader : list_empty(&p->threads)
-                                       ? NULL
-                                       : list_first(&p->threads, struct thread, proc_link);
+    return p->leader                 ? p->leader
+           : list_empty(&p->threads) ? NULL
+                                     : list_first(&p->threads, struct thread, proc_link);
 }
 
 static u64 ticks(u64 ns)
@@ -75,7 +75,7 @@ static void cpu_times(struct proc *p, u64 *user, u64 *sys)
 
     *user = p->utime;
     *sys = p->stime;
-    list_for_each(t, &p->threads, proc_link) {
+    list_for_each (t, &p->threads, proc_link) {
         *user += t->utime;
         *sys += t->stime;
     }
@@ -100,8 +100,7 @@ static void show_stat(struct seq *s, struct proc *p)
     seq_printf(s, "%d %d %d 0 %llu ", 20 + (t ? t->nice : 0), t ? t->nice : 0, p->nthreads,
                (unsigned long long)ticks(p->start_time));
     seq_printf(s, "%llu %llu %llu ", (unsigned long long)(mm ? mm->total_vm * PAGE_SIZE : 0),
-               (unsigned long long)(mm ? mm->rss : 0),
-               (unsigned long long)p->rlim[RLIMIT_RSS].cur);
+               (unsigned long long)(mm ? mm->rss : 0), (unsigned long long)p->rlim[RLIMIT_RSS].cur);
     seq_printf(s, "0 0 0 0 0 0 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 0 %d\n", p->exit_signal,
                p->exit_status);
 }
@@ -144,8 +143,8 @@ static void show_status(struct seq *s, struct proc *p)
     char state = state_of(p);
 
     seq_printf(s, "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n",
-               t ? t->comm : p->comm, p->fs ? p->fs->umask : 0, state, state_name(state), p->pid, p->pid,
-               p->parent ? p->parent->pid : 0);
+               t ? t->comm : p->comm, p->fs ? p->fs->umask : 0, state, state_name(state), p->pid,
+               p->pid, p->parent ? p->parent->pid : 0);
     seq_printf(s, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid,
                c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     seq_printf(s, "FDSize:\t%d\nGroups:\t", p->files ? p->files->size : 0);
@@ -153,13 +152,15 @@ static void show_status(struct seq *s, struct proc *p)
         seq_printf(s, "%u ", c->groups[k]);
     seq_printf(s, "\n");
     if (mm)
-        seq_printf(s, "VmSize:\t%8llu kB\nVmLck:\t%8llu kB\nVmRSS:\t%8llu kB\nVmData:\t%8llu kB\nVmStk:\t%8llu kB\n",
+        seq_printf(s,
+                   "VmSize:\t%8llu kB\nVmLck:\t%8llu kB\nVmRSS:\t%8llu kB\nVmData:\t%8llu "
+                   "kB\nVmStk:\t%8llu kB\n",
                    (unsigned long long)mm->total_vm * 4, (unsigned long long)mm->locked_vm * 4,
                    (unsigned long long)mm->rss * 4, (unsigned long long)mm->data_vm * 4,
                    (unsigned long long)mm->stack_vm * 4);
-    seq_printf(s, "Threads:\t%d\nSigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n", p->nthreads,
-               (unsigned long long)(t ? t->sig.pending.set : 0), (unsigned long long)p->pending.set,
-               (unsigned long long)(t ? t->sig.blocked : 0));
+    seq_printf(s, "Threads:\t%d\nSigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n",
+               p->nthreads, (unsigned long long)(t ? t->sig.pending.set : 0),
+               (unsigned long long)p->pending.set, (unsigned long long)(t ? t->sig.blocked : 0));
     seq_printf(s, "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
                (unsigned long long)(t ? t->nvcsw : 0), (unsigned long long)(t ? t->nivcsw : 0));
 }
@@ -217,7 +218,7 @@ static void show_maps(struct seq *s, struct proc *p)
         kfree(path);
         return;
     }
-    list_for_each(v, &p->mm->vmas, link) {
+    list_for_each (v, &p->mm->vmas, link) {
         struct inode *i = v->file ? v->file->inode : NULL;
 
         seq_printf(s, "%08llx-%08llx %c%c%c%c %08llx %02x:%02x %llu", (unsigned long long)v->start,
@@ -241,10 +242,10 @@ static void show_maps(struct seq *s, struct proc *p)
 static void show_limits(struct seq *s, struct proc *p)
 {
     static const char *const names[RLIM_NLIMITS] = {
-        "Max cpu time", "Max file size", "Max data size", "Max stack size", "Max core file size",
-        "Max resident set", "Max processes", "Max open files", "Max locked memory",
-        "Max address space", "Max file locks", "Max pending signals", "Max msgqueue size",
-        "Max nice priority", "Max realtime priority", "Max realtime timeout"};
+        "Max cpu time",       "Max file size",     "Max data size",         "Max stack size",
+        "Max core file size", "Max resident set",  "Max processes",         "Max open files",
+        "Max locked memory",  "Max address space", "Max file locks",        "Max pending signals",
+        "Max msgqueue size",  "Max nice priority", "Max realtime priority", "Max realtime timeout"};
 
     seq_printf(s, "%-25s %-20s %-20s\n", "Limit", "Soft Limit", "Hard Limit");
     for (int k = 0; k < RLIM_NLIMITS; k++) {
@@ -508,8 +509,8 @@ static int fd_lookup(struct inode *dir, struct dentry *d)
         return -ESRCH;
     if (fd < 0 || fd > 0xffe || !p->files || fd >= p->files->size || !p->files->slots[fd])
         return instantiate(d, NULL);
-    return instantiate(d, make(dir->sb, p, proc_pid_ino(p->pid) | DIR_FD << 12 | (ino_t)fd,
-                               S_IFLNK | 0700));
+    return instantiate(
+        d, make(dir->sb, p, proc_pid_ino(p->pid) | DIR_FD << 12 | (ino_t)fd, S_IFLNK | 0700));
 }
 
 static int fd_readdir(struct file *f, struct dir_ctx *c)
@@ -543,7 +544,7 @@ static int task_lookup(struct inode *dir, struct dentry *d)
 
     if (!p)
         return -ESRCH;
-    list_for_each(t, &p->threads, proc_link)
+    list_for_each (t, &p->threads, proc_link)
         if (t->tid == tid)
             return instantiate(d, make_dir(dir->sb, p, DIR_PID));
     return instantiate(d, NULL);
@@ -560,7 +561,7 @@ static int task_readdir(struct file *f, struct dir_ctx *c)
         return -ESRCH;
     if (!emit_dots(f, c))
         return 1;
-    list_for_each(t, &p->threads, proc_link) {
+    list_for_each (t, &p->threads, proc_link) {
         int len = snprintf(name, sizeof(name), "%d", t->tid);
 
         if (at++ < f->pos)

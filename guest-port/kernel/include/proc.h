@@ -25,6 +25,7 @@ enum thread_state {
     T_RUNNABLE,
     T_SLEEP_INTR,
     T_SLEEP_UNINTR,
+    T_SLEEP_KILL,
     T_STOPPED,
     T_ZOMBIE, /* thread has ended; process: waits for its parent */
     T_DEAD,

@@ -2,8 +2,8 @@
 /*
  * dump.c - the microscope: /proc/sysrq-trigger, as on Linux.
  *
- * One letter written to it prints to the kernel's messages: t every thread with its state and where it
- * sleeps, m memory and caches; b restarts, o powers off, c panics. Only the superuser may.
+ * One letter written to it prints to the kernel's messages: t every thread with its state and where
+ * it sleeps, m memory and caches; b restarts, o powers off, c panics. Only the superuser may.
  */
 #include "arch.h"
 #include "errno.h"
@@ -16,7 +16,8 @@
 
 static void dump_thread(struct thread *t)
 {
-    static const char *const states[] = {"runnable", "sleeping", "waiting", "stopped", "zombie", "dead"};
+    static const char *const states[] = {"runnable", "sleeping", "waiting", "waiting",
+                                         "stopped",  "zombie",   "dead"};
 
     printk("%5d %5d %-15s %-8s work %x syscall %ld\n", t->tid, t->proc->pid, t->comm,
            states[t->state], t->work, t->mm ? (long)thread_frame(t)->orig_rax : -1);
@@ -29,12 +30,12 @@ static void dump_threads(void)
     struct proc *p;
     struct thread *t;
 
-    list_for_each(t, &kernel_proc.threads, proc_link)
+    list_for_each (t, &kernel_proc.threads, proc_link)
         dump_thread(t);
-    list_for_each(p, &all_procs, all_link) {
+    list_for_each (p, &all_procs, all_link) {
         if (p->zombie)
             printk("%5d zombie, parent %d\n", p->pid, p->parent->pid);
-        list_for_each(t, &p->threads, proc_link)
+        list_for_each (t, &p->threads, proc_link)
             dump_thread(t);
     }
 }
@@ -50,8 +51,8 @@ static void dump_memory(void)
     struct mem_stats ms;
 
     mem_stats_get(&ms);
-    printk("pages: total %lu free %lu cached %lu slab %lu dirty %lu swap %lu of %lu free\n", ms.total,
-           ms.free, ms.cached, ms.slab, ms.dirty, ms.swap_free, ms.swap_total);
+    printk("pages: total %lu free %lu cached %lu slab %lu dirty %lu swap %lu of %lu free\n",
+           ms.total, ms.free, ms.cached, ms.slab, ms.dirty, ms.swap_free, ms.swap_total);
     kmem_cache_each(dump_cache, NULL);
 }
 

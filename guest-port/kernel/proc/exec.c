@@ -335,7 +335,7 @@ static int become_only_thread(void)
         list_for_each (t, &p->threads, proc_link)
             if (t != current) {
                 t->work |= WORK_EXIT;
-                if (t->state == T_SLEEP_INTR)
+                if (t->state == T_SLEEP_INTR || t->state == T_SLEEP_KILL)
                     sched_wake(t);
                 sched_continue(t);
             }

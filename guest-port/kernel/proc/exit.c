@@ -248,7 +248,7 @@ __noreturn void proc_exit(int status)
                 u64 f = irq_save();
 
                 t->work |= WORK_EXIT;
-                if (t->state == T_SLEEP_INTR)
+                if (t->state == T_SLEEP_INTR || t->state == T_SLEEP_KILL)
                     sched_wake(t);
                 sched_continue(t);
                 irq_restore(f);

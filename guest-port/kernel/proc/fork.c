@@ -148,6 +148,18 @@ static bool flags_ok(u32 f)
     return !(f & CLONE_THREAD) || (f & (CLONE_FILES | CLONE_FS)) == (CLONE_FILES | CLONE_FS);
 }
 
+/* Until the child lets go of the address space. It may have ended, and its number be another's. */
+static void wait_for_vfork(pid_t tid, struct wait_queue *q)
+{
+    struct thread *child;
+
+    (void)wait_event_how(q, !(child = thread_find(tid)) || child->vfork_done != q, SLEEP_KILL,
+                         TIMEOUT_NEVER);
+    child = thread_find(tid);
+    if (child && child->vfork_done == q)
+        child->vfork_done = NULL; /* we were killed; the queue goes with our stack */
+}
+
 static long do_clone(const struct clone_req *rq)
 {
     struct wait_queue vfork_queue;
@@ -189,12 +201,8 @@ static long do_clone(const struct clone_req *rq)
         t->vfork_done = &vfork_queue;
     }
     sched_add(t);
-    if (rq->flags & CLONE_VFORK) {
-        struct thread *child;
-
-        /* The child wakes us when it lets go of the address space. */
-        wait_event(&vfork_queue, !(child = thread_find(tid)) || child->vfork_done != &vfork_queue);
-    }
+    if (rq->flags & CLONE_VFORK)
+        wait_for_vfork(tid, &vfork_queue);
     return tid;
 }
 

@@ -97,7 +97,7 @@ void sched_wake(struct thread *t)
 {
     u64 f = irq_save();
 
-    if (t->state == T_SLEEP_INTR || t->state == T_SLEEP_UNINTR) {
+    if (t->state >= T_SLEEP_INTR && t->state <= T_SLEEP_KILL) {
         t->state = T_RUNNABLE;
         if (t != current && !t->on_queue) {
             enqueue(t->slice_left ? active : expired, t);

@@ -168,7 +168,7 @@ static void poke(struct thread *t, int sig)
     t->work |= WORK_SIGNAL;
     if (sig == SIGKILL && t->state == T_STOPPED)
         sched_continue(t);
-    if (t->state == T_SLEEP_INTR)
+    if (t->state == T_SLEEP_INTR || (t->state == T_SLEEP_KILL && sig == SIGKILL))
         sched_wake(t);
 }
 
@@ -306,6 +306,13 @@ void signal_fault(int sig, int code, u64 addr)
 static sigset_t deliverable(struct thread *t)
 {
     return (t->sig.pending.set | t->proc->pending.set) & ~(t->sig.blocked & ~sigbit(SIGKILL));
+}
+
+bool signal_fatal_pending(void)
+{
+    return current->mm &&
+           (current->work & WORK_EXIT ||
+            (current->sig.pending.set | current->proc->pending.set) & sigbit(SIGKILL));
 }
 
 bool signal_pending(void)

@@ -73,8 +73,11 @@ void wake_up_n(struct wait_queue *q, unsigned n)
 
 void wait_prepare(struct wait_queue *q, struct wait_entry *w, int how)
 {
+    static const u8 states[] = {
+        [SLEEP_INTR] = T_SLEEP_INTR, [SLEEP_UNINTR] = T_SLEEP_UNINTR, [SLEEP_KILL] = T_SLEEP_KILL};
+
     wait_add(q, w);
-    WRITE_ONCE(current->state, how == SLEEP_INTR ? T_SLEEP_INTR : T_SLEEP_UNINTR);
+    WRITE_ONCE(current->state, states[how]);
 }
 
 static void sleep_timeout(struct timer *t)
@@ -85,12 +88,18 @@ static void sleep_timeout(struct timer *t)
     sched_wake(th);
 }
 
+static bool interrupted(enum thread_state state)
+{
+    return (state == T_SLEEP_INTR && signal_pending()) ||
+           (state == T_SLEEP_KILL && signal_fatal_pending());
+}
+
 int wait_commit(u64 deadline)
 {
     struct thread *t = current;
-    bool intr = t->state == T_SLEEP_INTR;
+    enum thread_state state = t->state;
 
-    if (intr && signal_pending()) {
+    if (interrupted(state)) {
         t->state = T_RUNNABLE;
         return -ERESTARTSYS;
     }
@@ -105,7 +114,7 @@ int wait_commit(u64 deadline)
         if (t->timed_out)
             return -ETIMEDOUT;
     }
-    return intr && signal_pending() ? -ERESTARTSYS : 0;
+    return interrupted(state) ? -ERESTARTSYS : 0;
 }
 
 void wait_finish(struct wait_entry *w)
