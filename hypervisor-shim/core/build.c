@@ -145,7 +145,7 @@ static bool plan(struct build *b)
     b->info_pfn = take(b, 3);
     if (b->next > b->pages)
         return fail(b, RULE_IMAGE_MEMORY, 0, b->next, b->pages);
-    if (!guest_range_ok(i->virt_base, (b->pages << PV_PAGE_SHIFT) + (16ull << ROUND_SHIFT)))
+    if (!guest_range_ok(i->virt_base, (b->next << PV_PAGE_SHIFT) + (16ull << ROUND_SHIFT)))
         return fail(b, RULE_IMAGE_ADDRESS, i->virt_base, 0, i->end);
     plan_mapping(b);
     b->stack_pfn = take(b, 1);
