@@ -209,7 +209,8 @@ struct vcpu *hv_start(const struct boot_guest *guest, unsigned n);
 /* -- life (domain.c) ---------------------------------------------------- */
 struct domain *domain_create(uint16_t id, const char *name, uint64_t max_pages, unsigned max_vcpus);
 struct vcpu *vcpu_create(struct domain *d, unsigned id);
-/* Start v (state DOWN) as a vcpu_guest_context says: XEN_EINVAL/... with a reason. */
+/* v, which was not initialised before, becomes what a context says. 0; a negative errno with its
+ * reason recorded and nothing changed; or -XEN_ERESTART, as root_take(). */
 int vcpu_set_context(struct vcpu *v, const struct xen_vcpu_guest_context *c);
 void vcpu_drop(struct vcpu *v); /* v never runs again: the references of its tables and registrations */
 void domain_unpause(struct domain *d);

@@ -61,23 +61,9 @@ static long check_tables(struct vcpu *v, const struct xen_vcpu_guest_context *c)
                       .limit = XEN_FIRST_RESERVED_GDT_ENTRY);
     if (v->id == 0 && c->vm_assist & ~ASSISTS)
         return refuse(v, RULE_VCPU_ASSISTS, .value = c->vm_assist, .limit = ASSISTS);
-    if (!v->initialised && !(c->flags & XEN_VGCF_in_kernel) && !c->ctrlreg[1])
+    if (!(c->flags & XEN_VGCF_in_kernel) && !c->ctrlreg[1])
         return refuse(v, RULE_VCPU_USER_ROOT);
     return 0;
-}
-
-/* A second context may change registers only. */
-static long check_same(struct vcpu *v, const struct xen_vcpu_guest_context *c)
-{
-    bool same = xen_pfn_to_cr3(v->root[1].n) == c->ctrlreg[3] &&
-                xen_pfn_to_cr3(v->root[0].n) == c->ctrlreg[1] &&
-                (v->root[0].n || c->flags & XEN_VGCF_in_kernel) &&
-                v->gdt_entries == c->gdt_ents && v->ldt_entries == c->ldt_ents &&
-                (!c->ldt_ents || v->ldt_va == c->ldt_base);
-
-    for (unsigned i = 0; same && i < (c->gdt_ents + 511) / 512; i++)
-        same = v->gdt[i].n == c->gdt_frames[i];
-    return same ? 0 : refuse(v, RULE_VCPU_TABLES_FIXED);
 }
 
 static long take_tables(struct vcpu *v, const struct xen_vcpu_guest_context *c)
@@ -118,14 +104,12 @@ static void apply(struct vcpu *v, const struct xen_vcpu_guest_context *c)
 {
     struct xen_cpu_user_regs *r = &v->regs;
 
-    v->iopl = c->user_regs.rflags & EFLAGS_IOPL;
-    if (hv.cpu[0].current != v) { /* who asks keeps what it runs with */
-        *r = c->user_regs;
-        r->cs |= 3;
-        r->ss |= 3;
-        r->rflags = (r->rflags & ~(uint64_t)(EFLAGS_IOPL | EFLAGS_VM)) | EFLAGS_IF;
-        v->kernel_mode = !!(c->flags & XEN_VGCF_in_kernel);
-    }
+    *r = c->user_regs;
+    r->cs |= 3;
+    r->ss |= 3;
+    v->iopl = r->rflags & EFLAGS_IOPL;
+    r->rflags = (r->rflags & ~(uint64_t)(EFLAGS_IOPL | EFLAGS_VM)) | EFLAGS_IF;
+    v->kernel_mode = !!(c->flags & XEN_VGCF_in_kernel);
     v->vm_flags = (uint32_t)c->flags;
     v->kernel_ss = c->kernel_ss | 3;
     v->kernel_sp = c->kernel_sp;
@@ -154,11 +138,11 @@ int vcpu_set_context(struct vcpu *v, const struct xen_vcpu_guest_context *c)
     if (!rc)
         rc = check_tables(v, c);
     if (!rc)
-        rc = v->initialised ? check_same(v, c) : take_tables(v, c);
+        rc = take_tables(v, c);
     if (rc)
         return (int)rc;
     apply(v, c);
-    if (v->id == 0 && !v->initialised)
+    if (v->id == 0)
         v->domain->vm_assist = c->vm_assist;
     v->initialised = 1;
     v->is_up = !!(c->flags & XEN_VGCF_online);
