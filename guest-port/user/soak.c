@@ -30,7 +30,8 @@
 #include <unistd.h>
 
 static uint64_t state;
-static char dir[64];
+static char dir[300];
+static const char *doing = "main";
 
 static uint64_t rnd(uint64_t n)
 {
@@ -52,7 +53,11 @@ static void reap(pid_t pid)
 {
     int st;
 
-    NEED(pid > 0 && waitpid(pid, &st, 0) == pid && st == 0);
+    NEED(pid > 0 && waitpid(pid, &st, 0) == pid);
+    if (st != 0) {
+        fprintf(stderr, "soak: a child of %s ended with status 0x%x\n", doing, st);
+        _exit(1);
+    }
 }
 
 static void work_exec(void)
@@ -66,6 +71,7 @@ static void work_exec(void)
         dup2(null, 1);
         execl("/bin/sh", "sh", "-c",
               "echo a b c | while read x; do echo $x; done | cat; ls / | sort -r", (char *)NULL);
+        perror("soak: exec");
         _exit(1);
     }
     reap(pid);
@@ -210,8 +216,13 @@ static void work_unix(void)
     close(s[1]); /* five descriptors in flight go with the socket */
 }
 
-static void (*const kinds[])(void) = {work_exec, work_pipe,    work_memory, work_files,
-                                      work_tcp,  work_threads, work_unix};
+static const struct {
+    const char *name;
+    void (*fn)(void);
+} kinds[] = {{"exec", work_exec},   {"pipe", work_pipe}, {"memory", work_memory},
+             {"files", work_files}, {"tcp", work_tcp},   {"threads", work_threads},
+             {"unix", work_unix}};
+#define NKINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static double now(void)
 {
@@ -232,10 +243,12 @@ static void pass(uint64_t seed, int jobs, double seconds)
             double end = now() + seconds;
 
             state = (seed + (uint64_t)j) * 0x9e3779b97f4a7c15UL + 1;
-            for (unsigned i = 0; now() < end || i < sizeof(kinds) / sizeof(kinds[0]); i++)
-                kinds[i < sizeof(kinds) / sizeof(kinds[0])
-                          ? i
-                          : rnd(sizeof(kinds) / sizeof(kinds[0]))]();
+            for (unsigned i = 0; now() < end || i < NKINDS; i++) {
+                unsigned k = i < NKINDS ? i : (unsigned)rnd(NKINDS);
+
+                doing = kinds[k].name;
+                kinds[k].fn();
+            }
             exit(0);
         }
     }

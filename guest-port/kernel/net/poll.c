@@ -263,8 +263,8 @@ long sys_ppoll(struct pollfd __user *fds, unsigned n, const struct timespec __us
 struct select_sets {
     u64 in[3][SELECT_MAX / 64];
     u64 out[3][SELECT_MAX / 64];
-    struct file *files[SELECT_MAX];
     struct poll_call call;
+    struct file *files[]; /* one for each descriptor below n */
 };
 
 static bool in_set(const u64 *set, unsigned fd)
@@ -277,10 +277,15 @@ static int select_pass(struct select_sets *s, unsigned n)
     static const unsigned events[3] = {IN_EVENTS, OUT_EVENTS, POLLPRI};
     int ready = 0;
 
-    memset(s->out, 0, sizeof(s->out));
+    for (int k = 0; k < 3; k++)
+        memset(s->out[k], 0, DIV_ROUND_UP(n, 64) * 8);
     for (unsigned fd = 0; fd < n; fd++) {
         unsigned want = 0, mask;
 
+        if (fd % 64 == 0 && !(s->in[0][fd / 64] | s->in[1][fd / 64] | s->in[2][fd / 64])) {
+            fd += 63;
+            continue;
+        }
         if (!s->files[fd])
             continue;
         for (int k = 0; k < 3; k++)
@@ -302,6 +307,10 @@ static int select_pass(struct select_sets *s, unsigned n)
 static int select_files(struct select_sets *s, unsigned n)
 {
     for (unsigned fd = 0; fd < n; fd++) {
+        if (fd % 64 == 0 && !(s->in[0][fd / 64] | s->in[1][fd / 64] | s->in[2][fd / 64])) {
+            fd += 63; /* nothing in this word */
+            continue;
+        }
         if (!in_set(s->in[0], fd) && !in_set(s->in[1], fd) && !in_set(s->in[2], fd))
             continue;
         s->files[fd] = fd_get((int)fd);
@@ -339,9 +348,12 @@ static long do_select(int n, void __user *const sets[3], u64 deadline)
         return -EINVAL;
     n = MIN(n, SELECT_MAX);
     bytes = DIV_ROUND_UP((size_t)n, 64) * 8;
-    s = kzalloc(sizeof(*s), GFP_KERNEL);
+    s = kmalloc(sizeof(*s) + (size_t)n * sizeof(s->files[0]), GFP_KERNEL);
     if (!s)
         return -ENOMEM;
+    memset(s->files, 0, (size_t)n * sizeof(s->files[0]));
+    for (int k = 0; k < 3; k++)
+        memset(s->in[k], 0, bytes);
     for (int k = 0; k < 3 && !r; k++)
         if (sets[k] && copy_from_user(s->in[k], sets[k], bytes))
             r = -EFAULT;

@@ -42,7 +42,7 @@
 #define IP_REASS_MAX_PBUFS  64
 #define ARP_QUEUEING        1
 
-#define TCP_MSS             1460
+#define TCP_MSS             8000 /* as far as the interface's MTU goes: loopback */
 #define LWIP_WND_SCALE      1
 #define TCP_RCV_SCALE       1
 #define TCP_WND             (96 * 1024)
@@ -52,7 +52,7 @@
 #define TCP_SNDQUEUELOWAT   256
 #define TCP_QUEUE_OOSEQ     1
 #define TCP_LISTEN_BACKLOG  1
-#define TCP_OVERSIZE        TCP_MSS
+#define TCP_OVERSIZE        512
 #define LWIP_TCP_TIMESTAMPS 0
 #define LWIP_TCP_KEEPALIVE  1
 #define SO_REUSE            1
