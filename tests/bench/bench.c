@@ -3,7 +3,7 @@
  * The table of the benchmark and the loop that walks it.
  *
  * Output, one line per row, for tests/bench/report:
- *     ROW name per=N runs=N min=T median=T extra=0|1 ok
+ *     ROW name per=N runs=N min=T median=T extra=0|1 part=ROW.PART ok
  *     ROW name ... FAILED what (a, b)
  * where T is for all `per` operations together.  `only=NAME` on the command line runs one row.
  */
@@ -14,6 +14,8 @@ unsigned bench_failures;
 volatile uint64_t *bench_l1;
 volatile uint8_t *bench_a, *bench_b;
 volatile uint64_t bench_mark;
+uint8_t bench_marks[128 * 64];
+uint64_t bench_row, bench_part, bench_part_ticks[32];
 
 static const char *first_failure;
 static uint64_t fail_a, fail_b;
@@ -169,16 +171,23 @@ static void run(const struct row *row)
     uint32_t n = row->runs;
 
     bench_failures = 0;
+    bench_row = (uint64_t)(row - rows);
+    int part = -1;
     row->once(row->arg); /* warms what is allocated on first use */
     for (uint32_t i = 0; i < n; i++) {
+        bench_part = 0;
         uint64_t t = row->once(row->arg);
+        for (uint64_t k = bench_part; k-- > 0;) {
+            if (bench_part_ticks[k] == t)
+                part = (int)k;
+        }
         uint32_t j = i;
         for (; j && ticks[j - 1] > t; j--)
             ticks[j] = ticks[j - 1];
         ticks[j] = t;
     }
-    rt_printf("ROW %s per=%u runs=%u min=%lu median=%lu extra=%u ", row->name, row->per, n,
-              ticks[0], ticks[n / 2], row->extra);
+    rt_printf("ROW %s per=%u runs=%u min=%lu median=%lu extra=%u part=%lu.%d ", row->name, row->per,
+              n, ticks[0], ticks[n / 2], row->extra, bench_row, part);
     if (bench_failures)
         rt_printf("FAILED %u times: %s (%lx, %lx)\n", bench_failures, first_failure, fail_a,
                   fail_b);

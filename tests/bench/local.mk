@@ -16,6 +16,13 @@ tests_bench_bench_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_bench_bench_LDADD = $(GUEST_RT_LDADD)
 tests_bench_bench_DEPENDENCIES = $(GUEST_RT_DEPS)
 
-bench: all $(BENCH_IMAGE)
-	$(AM_V_at)$(TEST_ENV) BENCH_IMAGE=$(BENCH_IMAGE) sh $(top_srcdir)/tests/bench/report tests/bench
+# The counting plugin for QEMU: plain C with no header of QEMU's.
+BENCH_PLUGIN = tests/bench/count.so
+$(BENCH_PLUGIN): tests/bench/count.c
+	$(AM_V_CCLD)$(MKDIR_P) tests/bench && $(CC) $(HOST_CPPFLAGS) $(HOST_CFLAGS) -fPIC -shared -o $@ \
+	  $(srcdir)/tests/bench/count.c
+CLEANFILES += $(BENCH_PLUGIN)
+
+bench: all $(BENCH_IMAGE) $(BENCH_PLUGIN)
+	$(AM_V_at)$(TEST_ENV) BENCH_IMAGE=$(BENCH_IMAGE) BENCH_PLUGIN=$(BENCH_PLUGIN) sh $(top_srcdir)/tests/bench/report tests/bench
 .PHONY: bench

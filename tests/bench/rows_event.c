@@ -82,10 +82,11 @@ uint64_t row_send_self(uint64_t how)
 
     callback(how == TO_HANDLER ? bench_h_event_mark : bench_h_event);
     if (how == TO_HANDLER) {
+        bench_marker(0);
         uint64_t t0 = rt_tsc();
         rt_call2(XEN_HYPERVISOR_event_channel_op, XEN_EVTCHNOP_send, (uint64_t)&s);
         CHECK(bench_mark > t0, bench_mark, t0);
-        t = bench_mark - t0 - bench_overhead - 2; /* the handler's two pushes */
+        t = bench_part_took(bench_mark - t0 - bench_overhead - 2); /* the handler's two pushes */
     } else {
         t = send(self_port);
     }
@@ -128,13 +129,14 @@ uint64_t row_timer_past(uint64_t arg)
 {
     callback(bench_h_event_mark);
     bench_mark = 0;
+    bench_marker(0);
     uint64_t t0 = rt_tsc();
     int64_t ret = rt_call1(XEN_HYPERVISOR_set_timer_op, 1);
     for (int i = 0; i < 100000 && !bench_mark; i++)
         barrier();
     CHECK(ret == 0 && bench_mark > t0, ret, arg);
     callback(NULL);
-    return bench_mark - t0 - bench_overhead - 2;
+    return bench_part_took(bench_mark - t0 - bench_overhead - 2);
 }
 
 /* From the last instruction of a busy loop to the handler's first. */
@@ -146,6 +148,7 @@ uint64_t row_deadline_busy(uint64_t arg)
     bench_mark = 0;
     int64_t ret = rt_set_timer(deadline);
     for (;;) {
+        bench_marker(0);
         uint64_t t = rt_tsc();
         if (bench_mark)
             break;
@@ -155,7 +158,7 @@ uint64_t row_deadline_busy(uint64_t arg)
     CHECK(ret == 0 && now >= deadline && now < deadline + 300000, deadline, now);
     callback(NULL);
     (void)arg;
-    return bench_mark - last - bench_overhead - 2;
+    return bench_part_took(bench_mark - last - bench_overhead - 2);
 }
 
 /* The TSC that belongs to a system time, by this virtual CPU's time record. */
@@ -179,11 +182,12 @@ uint64_t row_deadline_blocked(uint64_t arg)
     callback(bench_h_event_mark);
     bench_mark = 0;
     int64_t ret = rt_set_timer(deadline);
+    bench_marker(0);
     while (!bench_mark)
         rt_sched(XEN_SCHEDOP_block, NULL);
     CHECK(ret == 0 && rt_now() >= deadline && bench_mark > tsc_at(deadline), ret, arg);
     callback(NULL);
-    return bench_mark - tsc_at(deadline) - 2;
+    return bench_part_took(bench_mark - tsc_at(deadline) - 2);
 }
 
 /* ---- scheduling ---- */
@@ -236,6 +240,7 @@ static void other(void *arg)
     for (;;) {
         if (mode == YIELDING) {
             left_by = 1;
+            bench_marker(0);
             left_at = rt_tsc();
             rt_call2(XEN_HYPERVISOR_sched_op, XEN_SCHEDOP_yield, 0);
             turns++;
@@ -260,7 +265,7 @@ uint64_t row_yield_switch(uint64_t arg)
         rt_call2(XEN_HYPERVISOR_sched_op, XEN_SCHEDOP_yield, 0);
         now = rt_tsc();
     } while (!left_by && ++tries < 100000);
-    uint64_t t = now - left_at - bench_overhead;
+    uint64_t t = bench_part_end(now - left_at - bench_overhead);
     CHECK(left_by == 1 && turns > t0, tries, arg);
     mode = IDLE;
     while (left_by == 1 && tries++ < 4)

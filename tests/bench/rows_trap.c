@@ -41,9 +41,10 @@ uint64_t row_de(uint64_t how)
     handler(0, h[how]);
     bench_mark = 0;
     if (how == TO_HANDLER) {
+        bench_marker(0);
         uint64_t t0 = rt_tsc();
         DIV_ZERO;
-        t = bench_mark - t0 - bench_overhead;
+        t = bench_part_took(bench_mark - t0 - bench_overhead);
         CHECK(bench_mark > t0, bench_mark, t0);
     } else {
         t = TIMED(DIV_ZERO);
@@ -103,9 +104,10 @@ uint64_t row_pf(uint64_t how)
 
     handler(14, how == TO_HANDLER ? bench_h_mark_err_skip : bench_h_err_skip);
     if (how == TO_HANDLER) {
+        bench_marker(0);
         uint64_t t0 = rt_tsc();
         TOUCH(va);
-        t = bench_mark - t0 - bench_overhead;
+        t = bench_part_took(bench_mark - t0 - bench_overhead);
     } else {
         t = TIMED(TOUCH(va));
     }
@@ -180,8 +182,9 @@ uint8_t bench_user_peek(uint64_t va)
 
 static uint64_t user_timed(const uint8_t *entry)
 {
+    bench_marker(0);
     user_run(entry, 0x1000);
-    return last_user.r9 - last_user.r8 - user_overhead;
+    return bench_part_took(last_user.r9 - last_user.r8 - user_overhead);
 }
 
 uint64_t row_user(uint64_t what)
@@ -197,7 +200,8 @@ uint64_t row_user(uint64_t what)
         t = user_timed(bench_u_syscall);
         if (what == USER_SYSCALL_MARK) {
             CHECK(bench_mark > last_user.r8 && bench_mark < last_user.r9, bench_mark, 0);
-            t = bench_mark - last_user.r8 - user_overhead;
+            bench_part--;
+            t = bench_part_took(bench_mark - last_user.r8 - user_overhead);
         }
         rt_set_callbacks(rt_enter_event, rt_enter_failsafe, rt_enter_syscall);
         return t;
