@@ -102,8 +102,12 @@ static void profile_write(void)
     free(list);
 }
 
+/* A part ends once: at the first end after its beginning. */
+static bool part_open;
+
 static void begin(void)
 {
+    part_open = true;
     memcpy(at_start, count, sizeof(count));
     for (size_t b = 0; profile && b < BUCKETS; b++) {
         for (struct place *p = places[b]; p; p = p->next)
@@ -113,6 +117,9 @@ static void begin(void)
 
 static void end(void)
 {
+    if (!part_open)
+        return;
+    part_open = false;
     if (profile)
         profile_write();
     fprintf(out, "%" PRIu64 " %" PRIu64, named >> 6, named >> 1 & 31);
