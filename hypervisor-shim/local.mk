@@ -22,6 +22,7 @@ SHIM_CORE_SOURCES += \
 # -- instructions --
 SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/decode.c \
+	hypervisor-shim/core/insn.c \
 	hypervisor-shim/core/emulate.c \
 	hypervisor-shim/core/emulate_msr.c
 # -- execution --

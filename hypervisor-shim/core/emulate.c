@@ -28,14 +28,14 @@ enum { IO_STEPS = 1024 }; /* of a repeated INS or OUTS, before interrupts are lo
 #define CR4_SHOWN  0x660ull
 #define CR4_CHOICE 0x5000cull
 
-#define DR6_ONES    0xffff0ff0ull
+#define DR6_ONES        0xffff0ff0ull
 #define DR6_SINGLE_STEP 0x4000ull
 
 enum outcome {
-    DONE,      /* advance */
-    INJECTED,  /* an exception of its own was given; rip stays */
-    REFUSED,   /* the guest's #GP stands */
-    AGAIN,     /* more to do: rip stays, the instruction comes back */
+    DONE,     /* advance */
+    INJECTED, /* an exception of its own was given; rip stays */
+    REFUSED,  /* the guest's #GP stands */
+    AGAIN,    /* more to do: rip stays, the instruction comes back */
 };
 
 static enum outcome fault(struct vcpu *v, unsigned vector)
@@ -193,7 +193,8 @@ static enum outcome string_step(struct vcpu *v, const struct insn *i, uint64_t a
 
     if (!guest_range_ok(at, i->bytes))
         return fault(v, TRAP_GP);
-    left = i->op == INSN_INS ? plat_guest_write(at, &data, i->bytes) : plat_guest_read(&data, at, i->bytes);
+    left = i->op == INSN_INS ? plat_guest_write(at, &data, i->bytes)
+                             : plat_guest_read(&data, at, i->bytes);
     if (left == 0)
         return DONE;
     trap_inject_page_fault(v, at + i->bytes - left, i->op == INSN_INS ? 2 : 0);
@@ -251,7 +252,7 @@ static void cpuid(struct vcpu *v)
 }
 
 /* ud2; .ascii "xen"; cpuid: 7 bytes in memory order. */
-#define FORCED_CPUID  0xa20f6e65780b0full
+#define FORCED_CPUID 0xa20f6e65780b0full
 
 /* The last bytes before a page that is not there: byte by byte, to know which one faults. */
 static __attribute__((noinline, cold)) bool forced_at_edge(struct vcpu *v, uint64_t rip)
@@ -323,7 +324,8 @@ static enum outcome wrmsr(struct vcpu *v)
 
 /* -- dispatch ----------------------------------------------------------------------- */
 
-/* What only ring 0 may do. HLT, LMSW, INVD, INVLPG, RDPMC are refused: as on Xen, a kernel calls. */
+/* What only ring 0 may do. HLT, LMSW, INVD, INVLPG, RDPMC are refused: as on Xen, a kernel calls.
+ */
 static inline enum outcome kernel_only(struct vcpu *v, const struct insn *i)
 {
     switch (i->op) {

@@ -10,10 +10,22 @@
 #include "platform.h"
 
 enum {
-    MSR_PLATFORM_ID = 0x17, MSR_TSC = 0x10, MSR_APIC_BASE = 0x1b, MSR_UCODE_REV = 0x8b,
-    MSR_PLATFORM_INFO = 0xce, MSR_MISC_FEATURES = 0x140, MSR_MCG_CAP = 0x179, MSR_MCG_CTL = 0x17b,
-    MSR_PERF_STATUS = 0x198, MSR_PERF_CTL = 0x199, MSR_THERM_STATUS = 0x19c, MSR_MISC_ENABLE = 0x1a0,
-    MSR_PAT = 0x277, MSR_PERF_CAPABILITIES = 0x345, MSR_MC0_CTL = 0x400, MSR_MC_LAST = 0x47f,
+    MSR_PLATFORM_ID = 0x17,
+    MSR_TSC = 0x10,
+    MSR_APIC_BASE = 0x1b,
+    MSR_UCODE_REV = 0x8b,
+    MSR_PLATFORM_INFO = 0xce,
+    MSR_MISC_FEATURES = 0x140,
+    MSR_MCG_CAP = 0x179,
+    MSR_MCG_CTL = 0x17b,
+    MSR_PERF_STATUS = 0x198,
+    MSR_PERF_CTL = 0x199,
+    MSR_THERM_STATUS = 0x19c,
+    MSR_MISC_ENABLE = 0x1a0,
+    MSR_PAT = 0x277,
+    MSR_PERF_CAPABILITIES = 0x345,
+    MSR_MC0_CTL = 0x400,
+    MSR_MC_LAST = 0x47f,
 };
 #define MSR_EFER      0xc0000080u
 #define MSR_FS_BASE   0xc0000100u
@@ -21,11 +33,16 @@ enum {
 #define MSR_SHADOW_GS 0xc0000102u
 
 /* The hypervisor's PAT: what a guest's entries mean by PWT, PCD and PAT. */
-#define PAT_VALUE 0x050100070406ull
+#define PAT_VALUE  0x050100070406ull
 #define EFER_SHOWN 0x4d01ull /* SCE LME LMA NXE FFXSR */
 
-enum { MISC_PERF = 1 << 7, MISC_BTS_UNAVAILABLE = 1 << 11, MISC_PEBS_UNAVAILABLE = 1 << 12,
-       MISC_MONITOR = 1 << 18, MISC_XTPR_OFF = 1 << 23 };
+enum {
+    MISC_PERF = 1 << 7,
+    MISC_BTS_UNAVAILABLE = 1 << 11,
+    MISC_PEBS_UNAVAILABLE = 1 << 12,
+    MISC_MONITOR = 1 << 18,
+    MISC_XTPR_OFF = 1 << 23
+};
 
 static bool canonical(uint64_t va)
 {
@@ -86,8 +103,12 @@ bool emulate_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     case MSR_PLATFORM_ID:
     case MSR_UCODE_REV:
         return plat_msr_read(msr, value);
-    case MSR_PLATFORM_INFO: case MSR_MISC_FEATURES: case MSR_PERF_CAPABILITIES:
-    case MSR_PERF_STATUS: case MSR_PERF_CTL: case MSR_THERM_STATUS:
+    case MSR_PLATFORM_INFO:
+    case MSR_MISC_FEATURES:
+    case MSR_PERF_CAPABILITIES:
+    case MSR_PERF_STATUS:
+    case MSR_PERF_CTL:
+    case MSR_THERM_STATUS:
         return true;
     }
     /* Machine checks: no banks to look at, but looking is allowed. */

@@ -13,7 +13,11 @@ static uint64_t rsdt;
 static unsigned rsdt_entry;
 static const uint8_t *fadt;
 
-struct acpi_header { char signature[4]; uint32_t length; uint8_t rest[28]; } __attribute__((packed));
+struct acpi_header {
+    char signature[4];
+    uint32_t length;
+    uint8_t rest[28];
+} __attribute__((packed));
 enum { FADT_DSDT = 40, FADT_SMI = 48, FADT_ENABLE = 52, FADT_PM1A = 64, FADT_PM1B = 68 };
 enum { MADT_ENTRIES = 44, MADT_IOAPIC = 1, HPET_ADDRESS = 44 };
 
@@ -27,7 +31,7 @@ static uint32_t get32(const uint8_t *p)
 
 static uint64_t find_rsdp(void)
 {
-    uint64_t ebda = (uint64_t)*(const volatile uint16_t *)phys_to_virt(0x40e) << 4;
+    uint64_t ebda = (uint64_t) * (const volatile uint16_t *)phys_to_virt(0x40e) << 4;
     uint64_t areas[2][2] = {{ebda, ebda + 1024}, {0xe0000, 0x100000}};
 
     for (unsigned a = ebda >= 0x80000 && ebda < 0xa0000 ? 0 : 1; a < 2; a++)

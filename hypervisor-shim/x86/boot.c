@@ -18,15 +18,30 @@ struct mb1_info {
     uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4];
     uint32_t mmap_length, mmap_addr, drives[2], config, loader;
 };
-struct mb1_module { uint32_t start, end, string, pad; };
-struct mb1_mmap { uint32_t size; uint64_t base, length; uint32_t type; } __attribute__((packed));
+struct mb1_module {
+    uint32_t start, end, string, pad;
+};
+struct mb1_mmap {
+    uint32_t size;
+    uint64_t base, length;
+    uint32_t type;
+} __attribute__((packed));
 
-struct mb2_tag { uint32_t type, size; };
-struct mb2_module { struct mb2_tag tag; uint32_t start, end; char string[]; };
+struct mb2_tag {
+    uint32_t type, size;
+};
+struct mb2_module {
+    struct mb2_tag tag;
+    uint32_t start, end;
+    char string[];
+};
 struct mb2_mmap {
     struct mb2_tag tag;
     uint32_t entry_size, version;
-    struct { uint64_t base, length; uint32_t type, zero; } entry[];
+    struct {
+        uint64_t base, length;
+        uint32_t type, zero;
+    } entry[];
 };
 
 static const char *keep(const char *s)
@@ -258,11 +273,15 @@ unsigned boot_guests(struct boot_guest *guest, unsigned max)
             continue;
         }
         if (role && !value_is(role, n, "kernel"))
-            hv_panic("boot module %u: role=%s is neither kernel nor ramdisk", i + 1, shown(role, n));
+            hv_panic("boot module %u: role=%s is neither kernel nor ramdisk", i + 1,
+                     shown(role, n));
         if (count == max)
             hv_panic("more than %u guests", max);
-        *g = (struct boot_guest){.kernel = phys_to_virt(m->start), .kernel_size = m->end - m->start,
-                                 .mem = 64ul << 20, .vcpus = 1, .cmdline = m->string};
+        *g = (struct boot_guest){.kernel = phys_to_virt(m->start),
+                                 .kernel_size = m->end - m->start,
+                                 .mem = 64ul << 20,
+                                 .vcpus = 1,
+                                 .cmdline = m->string};
         default_name(g, ++count);
         if (role)
             parse_kernel(g, m, count);

@@ -3,8 +3,9 @@
  * cpu.c - the processor as the hypervisor wants it: control registers, descriptor tables, the
  * SYSCALL and SYSENTER entries, and the state components that the FPU area holds.
  *
- * Invariants: SMEP on where there is one, WP and NXE on, no global pages, no SMAP (docs/caveats.md);
- * FSGSBASE as the guest wants it; every gate leads to entry.S; TR is loaded once.
+ * Invariants: SMEP on where there is one, WP and NXE on, no global pages, no SMAP
+ * (docs/caveats.md); FSGSBASE as the guest wants it; every gate leads to entry.S; TR is loaded
+ * once.
  */
 #include "x86.h"
 
@@ -48,8 +49,11 @@ static void gate_set(unsigned n, unsigned dpl, unsigned ist)
 {
     uint64_t to = gate_table[n];
 
-    idt[n] = (struct gate){.offset0 = (uint16_t)to, .selector = SEL_HV_CS, .ist = (uint8_t)ist,
-                           .type = (uint8_t)(0x8e | dpl << 5), .offset1 = (uint16_t)(to >> 16),
+    idt[n] = (struct gate){.offset0 = (uint16_t)to,
+                           .selector = SEL_HV_CS,
+                           .ist = (uint8_t)ist,
+                           .type = (uint8_t)(0x8e | dpl << 5),
+                           .offset1 = (uint16_t)(to >> 16),
                            .offset2 = (uint32_t)(to >> 32)};
 }
 
@@ -89,7 +93,8 @@ static void syscall_init(struct percpu *p)
     wrmsr(MSR_STAR, (uint64_t)SEL_GUEST_CS32 << 48 | (uint64_t)SEL_HV_CS << 32);
     wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
     wrmsr(MSR_CSTAR, (uint64_t)syscall32_entry);
-    wrmsr(MSR_SFMASK, EFLAGS_TF | EFLAGS_IF | EFLAGS_DF | EFLAGS_IOPL | EFLAGS_NT | EFLAGS_RF | EFLAGS_AC);
+    wrmsr(MSR_SFMASK,
+          EFLAGS_TF | EFLAGS_IF | EFLAGS_DF | EFLAGS_IOPL | EFLAGS_NT | EFLAGS_RF | EFLAGS_AC);
     wrmsr(MSR_SYSENTER_CS, SEL_HV_CS);
     wrmsr(MSR_SYSENTER_ESP, (uint64_t)&p->entry);
     wrmsr(MSR_SYSENTER_EIP, (uint64_t)sysenter_entry);

@@ -18,8 +18,9 @@ enum {
 #define LEAF1_ECX 0xf6d83203u /* not MONITOR VMX SMX EIST x2APIC PCID TSC-deadline OSXSAVE */
 #define LEAF7_EBX 0xfdaf2b69u /* not SMEP SMAP INVPCID MPX PT */
 #define LEAF7_ECX 0x02405f43u /* not UMIP PKU CET LA57 */
-#define EXT1_EDX  0xea500800u /* SYSCALL NX MMXEXT FFXSR RDTSCP LM 3DNow, and what repeats leaf 1 */
-#define EXT1_ECX  0x042109e3u /* not SVM and what belongs to it */
+#define EXT1_EDX  0xea500800u /* SYSCALL NX MMXEXT FFXSR RDTSCP LM 3DNow, and what repeats leaf 1 \
+                               */
+#define EXT1_ECX 0x042109e3u  /* not SVM and what belongs to it */
 enum { EXT1_EDX_COMMON = 0x0183e3fd, XSTATE_SUB1 = 7 };
 
 static uint32_t max_basic, max_extended;
@@ -85,7 +86,13 @@ static void basic_leaf(uint32_t leaf, uint32_t sub, uint32_t out[4])
         out[2] = sub ? 0 : out[2] & LEAF7_ECX;
         out[3] = sub ? 0 : out[3] & LEAF7_EDX;
         break;
-    case 3: case 5: case 6: case 8: case 9: case 10: case 12: /* power, counters: not a guest's */
+    case 3:
+    case 5:
+    case 6:
+    case 8:
+    case 9:
+    case 10:
+    case 12: /* power, counters: not a guest's */
         out[0] = out[1] = out[2] = out[3] = 0;
         break;
     case 13:

@@ -12,14 +12,22 @@
 #include "../core/mm.h"
 #include "../core/platform.h"
 
-enum { LAPIC_EOI = 0xb0, LAPIC_TPR = 0x80, LAPIC_SVR = 0xf0, LAPIC_IRR = 0x200, LAPIC_LINT0 = 0x350,
-       LAPIC_ID = 0x20 };
+enum {
+    LAPIC_EOI = 0xb0,
+    LAPIC_TPR = 0x80,
+    LAPIC_SVR = 0xf0,
+    LAPIC_IRR = 0x200,
+    LAPIC_LINT0 = 0x350,
+    LAPIC_ID = 0x20
+};
 enum { LVT_MASKED = 1 << 16 };
 
 volatile uint32_t *lapic;
 static volatile uint32_t *ioapic;
 
-struct extable { int32_t at, fixup; };
+struct extable {
+    int32_t at, fixup;
+};
 extern const struct extable extable_start[], extable_end[];
 
 static void pic_mask(void)
@@ -158,13 +166,14 @@ static _Noreturn void ring0_bug(const struct ring0_frame *f)
     struct vcpu *v = hv.cpu[0].current;
     const uint64_t *stack = (const uint64_t *)f->rsp;
 
-    hv_log("trap %lu error 0x%lx in the hypervisor at 0x%lx, cr2 0x%lx cr3 0x%lx\n", f->vector, f->error,
-           f->rip, read_cr2(), read_cr3());
+    hv_log("trap %lu error 0x%lx in the hypervisor at 0x%lx, cr2 0x%lx cr3 0x%lx\n", f->vector,
+           f->error, f->rip, read_cr2(), read_cr3());
     hv_log("rax %lx rcx %lx rdx %lx rsi %lx rdi %lx\n", f->rax, f->rcx, f->rdx, f->rsi, f->rdi);
-    hv_log("r8 %lx r9 %lx r10 %lx r11 %lx rsp %lx rflags %lx\n", f->r8, f->r9, f->r10, f->r11, f->rsp,
-           f->rflags);
+    hv_log("r8 %lx r9 %lx r10 %lx r11 %lx rsp %lx rflags %lx\n", f->r8, f->r9, f->r10, f->r11,
+           f->rsp, f->rflags);
     if (v)
-        hv_log("guest d%uv%u at 0x%lx, rsp 0x%lx\n", v->domain->id, v->id, v->regs.rip, v->regs.rsp);
+        hv_log("guest d%uv%u at 0x%lx, rsp 0x%lx\n", v->domain->id, v->id, v->regs.rip,
+               v->regs.rsp);
     /* Whatever looks like a return address on our own stack. */
     for (uint64_t *end = (uint64_t *)hv.cpu[0].stack_top;
          stack >= end - STACK_SIZE / 8 && stack < end; stack++)

@@ -10,7 +10,12 @@
 #include "../core/platform.h"
 
 enum { CALIBRATE_NS = 1000000 };
-enum { LAPIC_LVT_TIMER = 0x320, LAPIC_INITIAL = 0x380, LAPIC_CURRENT = 0x390, LAPIC_DIVIDE = 0x3e0 };
+enum {
+    LAPIC_LVT_TIMER = 0x320,
+    LAPIC_INITIAL = 0x380,
+    LAPIC_CURRENT = 0x390,
+    LAPIC_DIVIDE = 0x3e0
+};
 enum { HPET_PERIOD = 4, HPET_CONFIG = 0x10, HPET_COUNTER = 0xf0 };
 enum { PIT_HZ = 1193182 };
 

@@ -16,7 +16,8 @@
 #include "../core/frame.h"
 #include "../core/platform.h"
 
-_Static_assert(offsetof(struct vcpu, cpu) == VCPU_CPU && offsetof(struct vcpu, regs) == VCPU_REGS, "");
+_Static_assert(offsetof(struct vcpu, cpu) == VCPU_CPU && offsetof(struct vcpu, regs) == VCPU_REGS,
+               "");
 _Static_assert(offsetof(struct xen_cpu_user_regs, error_code) == REGS_ERROR, "");
 _Static_assert(offsetof(struct xen_cpu_user_regs, rip) == REGS_RIP, "");
 _Static_assert(offsetof(struct xen_cpu_user_regs, es) == REGS_END, "");
@@ -322,7 +323,8 @@ void plat_gdt_load(struct vcpu *v)
     unsigned pages = (v->gdt_entries + 511) / 512;
 
     for (unsigned i = 0; i < GDT_PAGES; i++) {
-        uint64_t e = i < pages ? v->gdt[i].n << PV_PAGE_SHIFT | PTE_W | PTE_D : virt_to_phys(nothing);
+        uint64_t e =
+            i < pages ? v->gdt[i].n << PV_PAGE_SHIFT | PTE_W | PTE_D : virt_to_phys(nothing);
 
         e |= PTE_P | PTE_A | PTE_NX;
         if (table[i] == e)

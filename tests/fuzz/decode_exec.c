@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * decode_exec: insn_store() against the processor that runs this test. Data instructions are made
- * with random operands, executed for real on one word of memory, and then by the emulator on the same
- * state: memory, every register and the defined flags must come out equal.
+ * with random operands, executed for real on one word of memory, and then by the emulator on the
+ * same state: memory, every register and the defined flags must come out equal.
  *
  * argv[1]: tries (200,000), argv[2]: seed.
  */
@@ -19,6 +19,7 @@ struct machine {
 };
 
 extern char blob[], blob_slot[], blob_state[], blob_end[];
+/* clang-format off */
 __asm__(".pushsection .rodata\n"
         "blob: push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
         "push blob_state+128(%rip); popfq\n"
@@ -38,6 +39,7 @@ __asm__(".pushsection .rodata\n"
         ".balign 8\n"
         "blob_state: .skip 136\n"
         "blob_end: .popsection\n");
+/* clang-format on */
 
 static uint64_t state = 0x2545f4914f6cdd1dull;
 
@@ -52,8 +54,20 @@ static uint64_t next(void)
 /* Values at which carries and signs change. */
 static uint64_t word(void)
 {
-    static const uint64_t edge[] = {0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff,
-                                    0x80000000, 0xffffffff, 0x7fffffffffffffff, 0x8000000000000000, ~0ull};
+    static const uint64_t edge[] = {0,
+                                    1,
+                                    0x7f,
+                                    0x80,
+                                    0xff,
+                                    0x7fff,
+                                    0x8000,
+                                    0xffff,
+                                    0x7fffffff,
+                                    0x80000000,
+                                    0xffffffff,
+                                    0x7fffffffffffffff,
+                                    0x8000000000000000,
+                                    ~0ull};
 
     return next() % 3 ? next() : edge[next() % (sizeof(edge) / sizeof(edge[0]))];
 }
@@ -63,9 +77,15 @@ enum { CF = 1, PF = 4, AF = 0x10, ZF = 0x40, SF = 0x80, DF = 0x400, OF = 0x800 }
 static uint64_t defined_flags(unsigned op)
 {
     switch (op) {
-    case INSN_AND: case INSN_OR: case INSN_XOR: case INSN_TEST:
+    case INSN_AND:
+    case INSN_OR:
+    case INSN_XOR:
+    case INSN_TEST:
         return CF | PF | ZF | SF | OF;
-    case INSN_BT: case INSN_BTS: case INSN_BTR: case INSN_BTC:
+    case INSN_BT:
+    case INSN_BTS:
+    case INSN_BTR:
+    case INSN_BTC:
         return CF | ZF;
     }
     return CF | PF | AF | ZF | SF | OF;
@@ -74,10 +94,10 @@ static uint64_t defined_flags(unsigned op)
 /* One data instruction whose memory operand, if any, is (%rdi). Returns its length. */
 static unsigned generate(uint8_t *b)
 {
-    static const uint8_t one[] = {0x00, 0x01, 0x02, 0x03, 0x08, 0x09, 0x10, 0x11, 0x13, 0x18, 0x19, 0x20,
-                                  0x21, 0x28, 0x29, 0x30, 0x31, 0x38, 0x39, 0x3b, 0x80, 0x81, 0x83, 0x84,
-                                  0x85, 0x86, 0x87, 0x88, 0x89, 0x8b, 0xaa, 0xab, 0xc6, 0xc7, 0xf6, 0xf7,
-                                  0xfe, 0xff, 0x05, 0x2c};
+    static const uint8_t one[] = {0x00, 0x01, 0x02, 0x03, 0x08, 0x09, 0x10, 0x11, 0x13, 0x18,
+                                  0x19, 0x20, 0x21, 0x28, 0x29, 0x30, 0x31, 0x38, 0x39, 0x3b,
+                                  0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8b,
+                                  0xaa, 0xab, 0xc6, 0xc7, 0xf6, 0xf7, 0xfe, 0xff, 0x05, 0x2c};
     static const uint8_t two[] = {0xa3, 0xab, 0xb3, 0xbb, 0xba, 0xb0, 0xb1, 0xc0, 0xc1, 0xc3};
     unsigned at = 0;
 
@@ -108,7 +128,8 @@ static bool usable(const struct insn *i)
     if (i->memory && i->base != 7)
         return false; /* an absolute address */
     /* The stack pointer is not ours to play with, nor the pointer while it is one. */
-    if ((i->source == SRC_REG || i->source == SRC_RM) && (i->reg == 4 || (i->memory && i->reg == 7)))
+    if ((i->source == SRC_REG || i->source == SRC_RM) &&
+        (i->reg == 4 || (i->memory && i->reg == 7)))
         return false;
     return i->memory || i->rm != 4;
 }
@@ -118,7 +139,8 @@ struct trial {
     uint8_t code[32];
     struct insn i;
     struct machine in, out;
-    uint64_t before[4], memory[4]; /* the operand is memory[1]; bit strings may reach its neighbours */
+    uint64_t before[4],
+        memory[4]; /* the operand is memory[1]; bit strings may reach its neighbours */
 };
 
 static bool prepare(struct trial *t)
@@ -196,7 +218,8 @@ static void report(const struct trial *t, const struct xen_cpu_user_regs *regs)
 int main(int argc, char **argv)
 {
     uint64_t tries = argc > 1 ? strtoull(argv[1], NULL, 0) : 200000, done = 0;
-    uint8_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *page =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     int failures = 0;
 
     if (page == MAP_FAILED) {

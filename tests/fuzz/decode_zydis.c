@@ -25,24 +25,28 @@ static uint64_t next(void)
 }
 
 static const uint16_t mnemonic[] = {
-    [INSN_ADD] = ZYDIS_MNEMONIC_ADD, [INSN_OR] = ZYDIS_MNEMONIC_OR, [INSN_ADC] = ZYDIS_MNEMONIC_ADC,
-    [INSN_SBB] = ZYDIS_MNEMONIC_SBB, [INSN_AND] = ZYDIS_MNEMONIC_AND, [INSN_SUB] = ZYDIS_MNEMONIC_SUB,
-    [INSN_XOR] = ZYDIS_MNEMONIC_XOR, [INSN_CMP] = ZYDIS_MNEMONIC_CMP, [INSN_TEST] = ZYDIS_MNEMONIC_TEST,
-    [INSN_MOV] = ZYDIS_MNEMONIC_MOV, [INSN_XCHG] = ZYDIS_MNEMONIC_XCHG, [INSN_NOT] = ZYDIS_MNEMONIC_NOT,
-    [INSN_NEG] = ZYDIS_MNEMONIC_NEG, [INSN_INC] = ZYDIS_MNEMONIC_INC, [INSN_DEC] = ZYDIS_MNEMONIC_DEC,
-    [INSN_BT] = ZYDIS_MNEMONIC_BT, [INSN_BTS] = ZYDIS_MNEMONIC_BTS, [INSN_BTR] = ZYDIS_MNEMONIC_BTR,
-    [INSN_BTC] = ZYDIS_MNEMONIC_BTC, [INSN_CMPXCHG] = ZYDIS_MNEMONIC_CMPXCHG,
-    [INSN_XADD] = ZYDIS_MNEMONIC_XADD, [INSN_MOVNTI] = ZYDIS_MNEMONIC_MOVNTI,
-    [INSN_IN] = ZYDIS_MNEMONIC_IN, [INSN_OUT] = ZYDIS_MNEMONIC_OUT, [INSN_INT] = ZYDIS_MNEMONIC_INT,
-    [INSN_CLI] = ZYDIS_MNEMONIC_CLI, [INSN_STI] = ZYDIS_MNEMONIC_STI, [INSN_HLT] = ZYDIS_MNEMONIC_HLT,
-    [INSN_CLTS] = ZYDIS_MNEMONIC_CLTS, [INSN_INVD] = ZYDIS_MNEMONIC_INVD,
+    [INSN_ADD] = ZYDIS_MNEMONIC_ADD,       [INSN_OR] = ZYDIS_MNEMONIC_OR,
+    [INSN_ADC] = ZYDIS_MNEMONIC_ADC,       [INSN_SBB] = ZYDIS_MNEMONIC_SBB,
+    [INSN_AND] = ZYDIS_MNEMONIC_AND,       [INSN_SUB] = ZYDIS_MNEMONIC_SUB,
+    [INSN_XOR] = ZYDIS_MNEMONIC_XOR,       [INSN_CMP] = ZYDIS_MNEMONIC_CMP,
+    [INSN_TEST] = ZYDIS_MNEMONIC_TEST,     [INSN_MOV] = ZYDIS_MNEMONIC_MOV,
+    [INSN_XCHG] = ZYDIS_MNEMONIC_XCHG,     [INSN_NOT] = ZYDIS_MNEMONIC_NOT,
+    [INSN_NEG] = ZYDIS_MNEMONIC_NEG,       [INSN_INC] = ZYDIS_MNEMONIC_INC,
+    [INSN_DEC] = ZYDIS_MNEMONIC_DEC,       [INSN_BT] = ZYDIS_MNEMONIC_BT,
+    [INSN_BTS] = ZYDIS_MNEMONIC_BTS,       [INSN_BTR] = ZYDIS_MNEMONIC_BTR,
+    [INSN_BTC] = ZYDIS_MNEMONIC_BTC,       [INSN_CMPXCHG] = ZYDIS_MNEMONIC_CMPXCHG,
+    [INSN_XADD] = ZYDIS_MNEMONIC_XADD,     [INSN_MOVNTI] = ZYDIS_MNEMONIC_MOVNTI,
+    [INSN_IN] = ZYDIS_MNEMONIC_IN,         [INSN_OUT] = ZYDIS_MNEMONIC_OUT,
+    [INSN_INT] = ZYDIS_MNEMONIC_INT,       [INSN_CLI] = ZYDIS_MNEMONIC_CLI,
+    [INSN_STI] = ZYDIS_MNEMONIC_STI,       [INSN_HLT] = ZYDIS_MNEMONIC_HLT,
+    [INSN_CLTS] = ZYDIS_MNEMONIC_CLTS,     [INSN_INVD] = ZYDIS_MNEMONIC_INVD,
     [INSN_WBINVD] = ZYDIS_MNEMONIC_WBINVD, [INSN_LMSW] = ZYDIS_MNEMONIC_LMSW,
     [INSN_INVLPG] = ZYDIS_MNEMONIC_INVLPG, [INSN_MOV_FROM_CR] = ZYDIS_MNEMONIC_MOV,
     [INSN_MOV_TO_CR] = ZYDIS_MNEMONIC_MOV, [INSN_MOV_FROM_DR] = ZYDIS_MNEMONIC_MOV,
     [INSN_MOV_TO_DR] = ZYDIS_MNEMONIC_MOV, [INSN_RDMSR] = ZYDIS_MNEMONIC_RDMSR,
-    [INSN_WRMSR] = ZYDIS_MNEMONIC_WRMSR, [INSN_RDTSC] = ZYDIS_MNEMONIC_RDTSC,
+    [INSN_WRMSR] = ZYDIS_MNEMONIC_WRMSR,   [INSN_RDTSC] = ZYDIS_MNEMONIC_RDTSC,
     [INSN_RDTSCP] = ZYDIS_MNEMONIC_RDTSCP, [INSN_RDPMC] = ZYDIS_MNEMONIC_RDPMC,
-    [INSN_CPUID] = ZYDIS_MNEMONIC_CPUID, [INSN_XSETBV] = ZYDIS_MNEMONIC_XSETBV,
+    [INSN_CPUID] = ZYDIS_MNEMONIC_CPUID,   [INSN_XSETBV] = ZYDIS_MNEMONIC_XSETBV,
 };
 
 static bool is_string(unsigned op)
@@ -52,12 +56,16 @@ static bool is_string(unsigned op)
 
 static bool string_mnemonic(unsigned op, unsigned m, unsigned bytes)
 {
-    static const uint16_t stos[] = {0, ZYDIS_MNEMONIC_STOSB, ZYDIS_MNEMONIC_STOSW, 0,
-                                    ZYDIS_MNEMONIC_STOSD, 0, 0, 0, ZYDIS_MNEMONIC_STOSQ};
-    static const uint16_t movs[] = {0, ZYDIS_MNEMONIC_MOVSB, ZYDIS_MNEMONIC_MOVSW, 0,
-                                    ZYDIS_MNEMONIC_MOVSD, 0, 0, 0, ZYDIS_MNEMONIC_MOVSQ};
-    static const uint16_t ins[] = {0, ZYDIS_MNEMONIC_INSB, ZYDIS_MNEMONIC_INSW, 0, ZYDIS_MNEMONIC_INSD};
-    static const uint16_t outs[] = {0, ZYDIS_MNEMONIC_OUTSB, ZYDIS_MNEMONIC_OUTSW, 0, ZYDIS_MNEMONIC_OUTSD};
+    static const uint16_t stos[] = {
+        0, ZYDIS_MNEMONIC_STOSB, ZYDIS_MNEMONIC_STOSW, 0, ZYDIS_MNEMONIC_STOSD, 0, 0,
+        0, ZYDIS_MNEMONIC_STOSQ};
+    static const uint16_t movs[] = {
+        0, ZYDIS_MNEMONIC_MOVSB, ZYDIS_MNEMONIC_MOVSW, 0, ZYDIS_MNEMONIC_MOVSD, 0, 0,
+        0, ZYDIS_MNEMONIC_MOVSQ};
+    static const uint16_t ins[] = {0, ZYDIS_MNEMONIC_INSB, ZYDIS_MNEMONIC_INSW, 0,
+                                   ZYDIS_MNEMONIC_INSD};
+    static const uint16_t outs[] = {0, ZYDIS_MNEMONIC_OUTSB, ZYDIS_MNEMONIC_OUTSW, 0,
+                                    ZYDIS_MNEMONIC_OUTSD};
 
     switch (op) {
     case INSN_STOS:
@@ -159,7 +167,9 @@ static const char *operands_differ(const struct insn *i, const ZydisDecodedInstr
         return "immediate form";
     if (imm) {
         bool bit = i->op >= INSN_BT && i->op <= INSN_BTC;
-        uint64_t mask = bit ? 0xff : i->bytes == 8 || i->op == INSN_INT ? ~0ull : (1ull << (8 * i->bytes)) - 1;
+        uint64_t mask = bit                                  ? 0xff
+                        : i->bytes == 8 || i->op == INSN_INT ? ~0ull
+                                                             : (1ull << (8 * i->bytes)) - 1;
 
         if ((imm->imm.value.u & mask) != (i->imm & mask))
             return "immediate";
@@ -233,9 +243,11 @@ static bool in_set(unsigned m)
 
 static void generate(uint8_t *b)
 {
-    static const uint8_t prefix[] = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x64, 0x65, 0x2e, 0x48, 0x4c, 0x41, 0x40};
-    static const uint8_t two[] = {0x01, 0x06, 0x08, 0x09, 0x20, 0x21, 0x22, 0x23, 0x30, 0x31, 0x32, 0x33,
-                                  0xa2, 0xa3, 0xab, 0xb3, 0xba, 0xbb, 0xb0, 0xb1, 0xc0, 0xc1, 0xc3};
+    static const uint8_t prefix[] = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x64,
+                                     0x65, 0x2e, 0x48, 0x4c, 0x41, 0x40};
+    static const uint8_t two[] = {0x01, 0x06, 0x08, 0x09, 0x20, 0x21, 0x22, 0x23,
+                                  0x30, 0x31, 0x32, 0x33, 0xa2, 0xa3, 0xab, 0xb3,
+                                  0xba, 0xbb, 0xb0, 0xb1, 0xc0, 0xc1, 0xc3};
     unsigned at = 0;
 
     for (unsigned n = next() % 4; n > 0 && next() % 2; n--)

@@ -7,21 +7,21 @@
 #include <criterion/criterion.h>
 #include "core/decode.h"
 
-#define DECODE(i, ...)                                                                             \
-    ({                                                                                             \
-        static const uint8_t bytes_[] = {__VA_ARGS__};                                             \
-        insn_decode((i), bytes_, sizeof(bytes_));                                                  \
+#define DECODE(i, ...)                                 \
+    ({                                                 \
+        static const uint8_t bytes_[] = {__VA_ARGS__}; \
+        insn_decode((i), bytes_, sizeof(bytes_));      \
     })
 
-#define IS(op_, ...)                                                                               \
-    do {                                                                                           \
-        struct insn i_;                                                                            \
-        static const uint8_t b_[] = {__VA_ARGS__};                                                 \
-        cr_assert(insn_decode(&i_, b_, sizeof(b_)), #op_ " is not decoded");                       \
-        cr_assert_eq(i_.op, (op_));                                                                \
-        cr_assert_eq(i_.length, sizeof(b_));                                                       \
-        for (size_t n_ = 0; n_ < sizeof(b_); n_++)                                                 \
-            cr_assert(!insn_decode(&i_, b_, n_), #op_ " is decoded from %zu of its bytes", n_);    \
+#define IS(op_, ...)                                                                            \
+    do {                                                                                        \
+        struct insn i_;                                                                         \
+        static const uint8_t b_[] = {__VA_ARGS__};                                              \
+        cr_assert(insn_decode(&i_, b_, sizeof(b_)), #op_ " is not decoded");                    \
+        cr_assert_eq(i_.op, (op_));                                                             \
+        cr_assert_eq(i_.length, sizeof(b_));                                                    \
+        for (size_t n_ = 0; n_ < sizeof(b_); n_++)                                              \
+            cr_assert(!insn_decode(&i_, b_, n_), #op_ " is decoded from %zu of its bytes", n_); \
     } while (0)
 
 /* Every privileged instruction, whole and cut short anywhere. */
@@ -76,18 +76,18 @@ Test(decode, refused)
 {
     struct insn i;
 
-    cr_assert(!DECODE(&i, 0x90));                         /* nop */
-    cr_assert(!DECODE(&i, 0x0f, 0x05));                   /* syscall */
-    cr_assert(!DECODE(&i, 0x0f, 0x22, 0xc8));             /* there is no CR1 */
-    cr_assert(!DECODE(&i, 0x44, 0x0f, 0x23, 0xc0));       /* nor DR8 */
-    cr_assert(!DECODE(&i, 0xf0, 0x48, 0x89, 0x07));       /* LOCK MOV */
-    cr_assert(!DECODE(&i, 0xf0, 0x48, 0x01, 0xc0));       /* LOCK on a register */
-    cr_assert(!DECODE(&i, 0xf0, 0x48, 0x03, 0x07));       /* LOCK with memory as source */
-    cr_assert(!DECODE(&i, 0x0f, 0xc3, 0xc0));             /* MOVNTI to a register */
-    cr_assert(!DECODE(&i, 0xc7, 0x0f, 0, 0, 0, 0));       /* C7 /1 */
-    cr_assert(!DECODE(&i, 0xff, 0x17));                   /* call */
-    cr_assert(!DECODE(&i, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
-                      0x66, 0x89, 0x07));                 /* 16 bytes: one too many */
+    cr_assert(!DECODE(&i, 0x90));                   /* nop */
+    cr_assert(!DECODE(&i, 0x0f, 0x05));             /* syscall */
+    cr_assert(!DECODE(&i, 0x0f, 0x22, 0xc8));       /* there is no CR1 */
+    cr_assert(!DECODE(&i, 0x44, 0x0f, 0x23, 0xc0)); /* nor DR8 */
+    cr_assert(!DECODE(&i, 0xf0, 0x48, 0x89, 0x07)); /* LOCK MOV */
+    cr_assert(!DECODE(&i, 0xf0, 0x48, 0x01, 0xc0)); /* LOCK on a register */
+    cr_assert(!DECODE(&i, 0xf0, 0x48, 0x03, 0x07)); /* LOCK with memory as source */
+    cr_assert(!DECODE(&i, 0x0f, 0xc3, 0xc0));       /* MOVNTI to a register */
+    cr_assert(!DECODE(&i, 0xc7, 0x0f, 0, 0, 0, 0)); /* C7 /1 */
+    cr_assert(!DECODE(&i, 0xff, 0x17));             /* call */
+    cr_assert(!DECODE(&i, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+                      0x66, 0x66, 0x89, 0x07)); /* 16 bytes: one too many */
     cr_assert(!insn_decode(&i, NULL, 0));
 }
 
@@ -104,7 +104,8 @@ Test(decode, stray_rex)
 
 Test(decode, addresses)
 {
-    struct xen_cpu_user_regs regs = {.rip = 0x1000, .rdi = 0x10000, .rcx = 3, .r12 = 0x500, .rsp = 0x7000};
+    struct xen_cpu_user_regs regs = {
+        .rip = 0x1000, .rdi = 0x10000, .rcx = 3, .r12 = 0x500, .rsp = 0x7000};
     struct insn i;
 
     cr_assert(DECODE(&i, 0x48, 0x89, 0x05, 0x10, 0, 0, 0)); /* mov %rax, 0x10(%rip) */
