@@ -92,7 +92,7 @@ static void page_fault(struct trapframe *tf, u64 addr)
     else if (r == -ENOMEM)
         oom_kill();
     else
-        signal_fault(SIGSEGV, error & PF_PRESENT ? 2 : 1, addr);
+        signal_fault(SIGSEGV, r == -EACCES || error & PF_PRESENT ? 2 : 1, addr);
 }
 
 void fault_handler(struct trapframe *tf, unsigned vec)

@@ -83,7 +83,7 @@ int mm_protect(struct mm *mm, u64 addr, u64 len, u32 vm_flags);
 #define FAULT_WRITE 1u
 #define FAULT_EXEC  2u
 #define FAULT_USER  4u
-/* 0 handled; -EFAULT no mapping or no right (SIGSEGV); -EIO (SIGBUS); -ENOMEM. Sleeps. */
+/* 0 handled; -EFAULT no mapping, -EACCES no right (SIGSEGV); -EIO (SIGBUS); -ENOMEM. Sleeps. */
 int mm_fault(struct mm *mm, u64 addr, unsigned how);
 /* Reads or writes another process's memory (ptrace-like uses, /proc/N/cmdline, environ). */
 ssize_t mm_access(struct mm *mm, u64 addr, void *buf, size_t n, bool write);

@@ -231,7 +231,7 @@ static int fault_locked(struct mm *mm, u64 addr, unsigned how)
     if (f.write            ? !(v->flags & VM_WRITE)
         : how & FAULT_EXEC ? !(v->flags & VM_EXEC)
                            : !(v->flags & (VM_READ | VM_WRITE | VM_EXEC)))
-        return -EFAULT;
+        return -EACCES;
     f.slot = pagetable_slot(&mm->pt, addr, true);
     if (!f.slot)
         return -ENOMEM;
@@ -279,7 +279,7 @@ struct page *mm_get_page(struct mm *mm, u64 addr, bool write)
         }
         r = mm_fault(mm, addr, write ? FAULT_WRITE : 0);
         if (r)
-            return ERR_PTR(r);
+            return ERR_PTR(r == -EACCES ? -EFAULT : r);
     }
     return ERR_PTR(-EFAULT);
 }
