@@ -11,3 +11,4 @@ include tests/negative/local.mk
 include tests/guests/local.mk
 include tests/bench/local.mk
 include tests/xen/local.mk
+include tests/native/local.mk
