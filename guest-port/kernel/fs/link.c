@@ -17,8 +17,23 @@ static bool is_dot(const struct name_end *e)
     return !strcmp(e->name, ".") || !strcmp(e->name, "..");
 }
 
+enum intent { MAKE, UNLINK, RMDIR };
+
+/* What no call can make or remove: ".", ".." and the root. 0: another name. */
+static int special_name(const struct name_end *e, enum intent what)
+{
+    if (e->len && !is_dot(e))
+        return 0;
+    if (what == MAKE)
+        return -EEXIST;
+    if (what == UNLINK)
+        return -EISDIR;
+    return !e->len ? -EBUSY : e->len == 1 ? -EINVAL : -ENOTEMPTY;
+}
+
 /* Parent looked up and locked, and the (perhaps negative) dentry of the last component. */
-static struct dentry *begin(int dirfd, const char __user *path, struct name_end **ep)
+static struct dentry *begin(int dirfd, const char __user *path, enum intent what,
+                            struct name_end **ep)
 {
     struct name_end *e = kmalloc(sizeof(*e), GFP_KERNEL);
     struct dentry *d;
@@ -32,7 +47,8 @@ static struct dentry *begin(int dirfd, const char __user *path, struct name_end 
         return ERR_PTR(err);
     }
     mutex_lock(&e->parent->inode->lock);
-    d = e->len ? lookup_one(e->parent, e->name, e->len) : ERR_PTR(-EEXIST);
+    err = special_name(e, what);
+    d = err ? ERR_PTR(err) : lookup_one(e->parent, e->name, e->len);
     if (IS_ERR(d)) {
         mutex_unlock(&e->parent->inode->lock);
         dentry_put(e->parent);
@@ -55,8 +71,6 @@ static int may_create(struct name_end *e, struct dentry *d, bool dir)
 {
     if (d->inode)
         return -EEXIST;
-    if (is_dot(e))
-        return -EEXIST;
     if (e->trailing_slash && !dir)
         return -ENOENT;
     return permission(e->parent->inode, MAY_WRITE | MAY_EXEC);
@@ -70,7 +84,7 @@ static mode_t masked(mode_t mode)
 long sys_mkdirat(int dirfd, const char __user *path, mode_t mode)
 {
     struct name_end *e;
-    struct dentry *d = begin(dirfd, path, &e);
+    struct dentry *d = begin(dirfd, path, MAKE, &e);
     int err;
 
     if (IS_ERR(d))
@@ -104,7 +118,7 @@ long sys_mknodat(int dirfd, const char __user *path, mode_t mode, u64 dev)
         return -EINVAL;
     if ((S_ISCHR(mode) || S_ISBLK(mode)) && !capable())
         return -EPERM;
-    d = begin(dirfd, path, &e);
+    d = begin(dirfd, path, MAKE, &e);
     if (IS_ERR(d))
         return PTR_ERR(d);
     err = may_create(e, d, false);
@@ -134,7 +148,8 @@ struct dentry *path_mknod(const char *path, mode_t mode, dev_t dev)
     }
     dir = e->parent->inode;
     mutex_lock(&dir->lock);
-    d = e->len ? lookup_one(e->parent, e->name, e->len) : ERR_PTR(-EEXIST);
+    err = special_name(e, MAKE);
+    d = err ? ERR_PTR(err) : lookup_one(e->parent, e->name, e->len);
     if (!IS_ERR(d)) {
         err = may_create(e, d, false);
         if (!err)
@@ -164,7 +179,7 @@ long sys_symlinkat(const char __user *target, int dirfd, const char __user *path
 
     if (IS_ERR(text))
         return PTR_ERR(text);
-    d = *text ? begin(dirfd, path, &e) : ERR_PTR(-ENOENT);
+    d = *text ? begin(dirfd, path, MAKE, &e) : ERR_PTR(-ENOENT);
     if (IS_ERR(d)) {
         putname(text);
         return PTR_ERR(d);
@@ -202,7 +217,7 @@ long sys_linkat(int olddirfd, const char __user *oldpath, int dirfd, const char 
         dentry_put(old);
         return -EPERM;
     }
-    d = begin(dirfd, path, &e);
+    d = begin(dirfd, path, MAKE, &e);
     if (IS_ERR(d)) {
         dentry_put(old);
         return PTR_ERR(d);
@@ -274,8 +289,6 @@ static int do_rmdir(struct name_end *e, struct dentry *d)
     struct inode *dir = e->parent->inode;
     int err;
 
-    if (is_dot(e))
-        return !strcmp(e->name, ".") ? -EINVAL : -ENOTEMPTY;
     err = may_delete(e->parent, d);
     if (err)
         return err;
@@ -297,9 +310,9 @@ long sys_unlinkat(int dirfd, const char __user *path, int flags)
 
     if (flags & ~AT_REMOVEDIR)
         return -EINVAL;
-    d = begin(dirfd, path, &e);
+    d = begin(dirfd, path, flags & AT_REMOVEDIR ? RMDIR : UNLINK, &e);
     if (IS_ERR(d))
-        return PTR_ERR(d) == -EEXIST ? -EBUSY : PTR_ERR(d);
+        return PTR_ERR(d);
     err = flags & AT_REMOVEDIR ? do_rmdir(e, d) : do_unlink(e, d);
     end(e, d);
     return err;
