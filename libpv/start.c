@@ -14,12 +14,10 @@
 
 struct pv_machine pv_machine;
 
-/* Where shared_info is mapped; the frame that .bss gave this page is lost. */
-static char shared_page[PV_PAGE_SIZE] __attribute__((aligned(PV_PAGE_SIZE)));
-
 int pv_start_init(const struct xen_start_info *si, void *virt_base)
 {
     struct xen_machphys_mapping map;
+    struct xen_shared_info *shared;
     int err;
 
     pv_machine.info = si;
@@ -35,9 +33,12 @@ int pv_start_init(const struct xen_start_info *si, void *virt_base)
     if (pv_hypercall_memory_op(XENMEM_machphys_mapping, &map) == 0)
         pv_machine.m2p_entries = map.max_mfn + 1;
 
-    err = pv_window_map(shared_page, mfn_of_maddr(si->shared_info), true);
+    shared = pv_host_window_alloc(1);
+    if (!shared)
+        return -XEN_ENOMEM;
+    err = pv_window_map(shared, mfn_of_maddr(si->shared_info), true);
     if (err == 0)
-        pv_machine.shared = (struct xen_shared_info *)shared_page;
+        pv_machine.shared = shared;
     return err;
 }
 

@@ -13,7 +13,7 @@
  * libpv calls these functions and, beyond them, memcpy, memmove, memset and memcmp only. Each has
  * a weak default in libpv/host.c that serves a small kernel of one vCPU: define a function of the
  * same name and yours is linked in its stead. No hook is called before pv_start_init() has run,
- * except pv_host_panic().
+ * except that it needs one page of pv_host_window_alloc() itself.
  *
  * What a hook must never do: keep a machine frame, edit a page table, or call the function of
  * libpv that called it.
@@ -56,8 +56,8 @@ void *pv_host_page_va(pfn_t frame);
 
 /*
  * Reserves `pages` consecutive virtual pages, whose level-1 entries exist, for frames that are not
- * in the linear map: shared_info, the grant table, pages of other guests. Never freed by libpv.
- * Returns NULL when there are none left.
+ * in the linear map: shared_info (the first call, from pv_start_init()), the grant table, pages of
+ * other guests. Never freed by libpv. Returns NULL when there are none left.
  * Default: 16 pages of .bss, whose own frames are lost meanwhile.
  */
 void *pv_host_window_alloc(unsigned pages);

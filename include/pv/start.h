@@ -31,8 +31,9 @@ extern "C" {
  * si         what rsi pointed to; stays where it is, libpv keeps the pointer
  * virt_base  the value of the image's XEN_ELFNOTE_VIRT_BASE: where frame 0 is mapped
  *
- * Returns 0, or -XEN_E* of the hypercall that mapped shared_info; then there are no events and no
- * time, but the console works. To be called once, on vCPU 0.
+ * Returns 0, -XEN_ENOMEM without a window (host.h), or -XEN_E* of the hypercall that mapped
+ * shared_info; then there are no events and no time, but the console works. To be called once, on
+ * vCPU 0.
  */
 int pv_start_init(const struct xen_start_info *si, void *virt_base);
 
