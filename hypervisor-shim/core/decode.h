@@ -9,7 +9,7 @@
  *
  * Pure functions over data: nothing here touches a guest's memory, a vCPU or the processor. An
  * instruction outside of the set is INSN_UNKNOWN, never a guess; whatever is accepted agrees
- * with Zydis in length, operands and meaning (tests/fuzz/decode-zydis.c).
+ * with Zydis in length, operands and meaning (tests/fuzz/decode_zydis.c).
  */
 #ifndef HV_DECODE_H
 #define HV_DECODE_H
