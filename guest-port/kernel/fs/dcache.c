@@ -37,7 +37,7 @@ static struct dentry **hash_slot(u32 h)
     return &hash[h & (HASH_SIZE - 1)];
 }
 
-static void hash_in(struct dentry *d)
+void dentry_hash(struct dentry *d)
 {
     d->hash = name_hash(d->parent, d->name, d->len);
     d->hash_next = *hash_slot(d->hash);
@@ -142,7 +142,6 @@ struct dentry *dentry_alloc(struct dentry *parent, const char *name, u32 len)
         return NULL;
     d->parent = dentry_get(parent);
     list_add_tail(&parent->children, &d->sibling);
-    hash_in(d);
     return d;
 }
 
@@ -206,7 +205,7 @@ void dentry_move(struct dentry *d, struct dentry *target)
     list_del(&d->sibling);
     d->parent = dentry_get(target->parent);
     list_add_tail(&d->parent->children, &d->sibling);
-    hash_in(d);
+    dentry_hash(d);
     dentry_put(old_parent);
 }
 

@@ -68,10 +68,11 @@ struct dentry *lookup_one(struct dentry *parent, const char *name, u32 len)
         return ERR_PTR(-ENOMEM);
     err = dir->ops->lookup ? dir->ops->lookup(dir, d) : 0;
     if (err) {
-        dentry_unhash(d);
         dentry_put(d);
         return ERR_PTR(err);
     }
+    /* Only now may lookups without the directory's lock find it: it would look like no file. */
+    dentry_hash(d);
     return d;
 }
 
