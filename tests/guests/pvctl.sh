@@ -79,4 +79,17 @@ verdict 'a signal ends the run with 130'
 "$pvctl" list live >out 2>err
 [ $? = 2 ]
 verdict 'and its machine'
+
+if command -v script >/dev/null; then
+    { sleep 1; printf '\035'; sleep 1; } |
+        TERM=xterm script -qec "$pvctl run --kernel $hello --gdb --timeout 30" typescript >out 2>err
+    [ $? = 130 ] && grep -q 'attached to 01-hello' typescript && grep -q 'ended by the user' typescript
+    verdict 'on a terminal, Ctrl-] ends the run'
+    TERM=xterm script -qec "$pvctl run --kernel $hello --timeout 30" typescript </dev/null >out 2>err
+    grep -q "$(printf '^hello from a paravirtualized kernel\r$')" typescript && grep -q "$(printf '\033\\[')" typescript
+    verdict 'on a terminal there are whole line ends, and colour'
+    NO_COLOR=1 TERM=xterm script -qec "$pvctl run --kernel $hello --timeout 30" typescript </dev/null >out 2>err
+    ! grep -q "$(printf '\033\\[')" typescript
+    verdict 'but none with NO_COLOR'
+fi
 echo "1..$n"

@@ -39,7 +39,7 @@ enum {
     NOTE_INIT_P2M = 15,
 };
 
-enum { MAX_SEGMENTS = 128, PAGE = 4096 };
+enum { MAX_SEGMENTS = 128, MAX_LOADS = 16, MAX_NOTES = 512, PAGE = 4096 };
 
 /* The hypervisor's own range of addresses, which no guest may be linked into. */
 #define HYPERVISOR_START 0xffff800000000000ull
@@ -51,7 +51,7 @@ struct judge {
     size_t size;
     char **why;
     struct image_info *info;
-    unsigned xen_notes;
+    unsigned xen_notes, notes; /* Xen's; all */
 };
 
 __attribute__((format(printf, 2, 3))) static int no(struct judge *j, const char *fmt, ...)
@@ -176,6 +176,7 @@ static int check_one_load(struct judge *j, unsigned i, const Elf64_Phdr *p)
 static int check_loads(struct judge *j, const Elf64_Ehdr *h)
 {
     uint64_t lowest = UINT64_MAX, highest = 0;
+    unsigned loads = 0;
     Elf64_Phdr a, b;
 
     for (unsigned i = 0; i < h->e_phnum; i++) {
@@ -184,6 +185,9 @@ static int check_loads(struct judge *j, const Elf64_Ehdr *h)
             continue;
         if (check_one_load(j, i, &a))
             return -1;
+        if (++loads > MAX_LOADS)
+            return no(j, "more than %d segments to load; merge some in the linker script.",
+                      MAX_LOADS);
         for (unsigned k = 0; k < i; k++) {
             segment(j, h, k, &b);
             if (b.p_type == PT_LOAD && a.p_paddr < b.p_paddr + b.p_memsz &&
@@ -283,6 +287,9 @@ static int read_notes(struct judge *j, uint64_t offset, uint64_t size)
         uint64_t name_room, desc_room;
         const uint8_t *name;
 
+        if (++j->notes > MAX_NOTES)
+            return no(j, "more than %d notes, which no kernel needs; check the note section.",
+                      MAX_NOTES);
         memcpy(&n, p, sizeof(n));
         name = p + sizeof(n);
         name_room = ((uint64_t)n.n_namesz + 3) & ~3ull;
