@@ -392,6 +392,7 @@ static void change_over(struct exec *x, struct mm *mm, u64 sp)
     t->cred.egid = t->cred.sgid = t->cred.fsgid = x->egid;
     strlcpy(t->comm, name ? name + 1 : x->path, sizeof(t->comm));
     p->did_exec = true;
+    p->exit_signal = SIGCHLD;
     signal_exec_reset(p);
     files_close_on_exec(p->files);
     arch_thread_exec(t, x->prog.entry, sp);

@@ -83,7 +83,7 @@ static struct proc *new_proc(const struct clone_req *rq)
     p->tty = me->tty;
     memcpy(p->rlim, me->rlim, sizeof(p->rlim));
     p->oom_adj = me->oom_adj;
-    p->exit_signal = rq->exit_signal;
+    p->exit_signal = rq->flags & CLONE_PARENT ? me->exit_signal : rq->exit_signal;
     if (copy_parts(p, me, rq->flags)) {
         drop_parts(p);
         proc_free(p);
