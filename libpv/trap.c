@@ -147,7 +147,10 @@ uint8_t *pv_trap_dispatch(struct pv_regs *regs)
     pv_trap_handler_t *handler = __atomic_load_n(&handlers[vector], __ATOMIC_ACQUIRE);
 
     if (vector == PV_TRAP_EVENT) {
-        (handler ? handler : pv_event_dispatch)(regs);
+        if (handler)
+            handler(regs);
+        else
+            pv_event_dispatch(regs);
         return way_back(regs);
     }
     if (vector == PV_TRAP_PAGE)

@@ -12,3 +12,4 @@ include tests/guests/local.mk
 include tests/bench/local.mk
 include tests/xen/local.mk
 include tests/native/local.mk
+include tests/install/local.mk
