@@ -3,7 +3,9 @@
  * frame.c - the frames of the machine: a buddy allocator over the frame table.
  *
  * A free block of 2^order frames is named by its first frame, which is on the
- * list of its order; the frames inside are marked FRAME_INSIDE. A free frame
+ * list of its order; the frames inside are marked FRAME_INSIDE. Single frames that come
+ * back wait on a short list, marked so as well, for the next who asks for one: merging them at
+ * once would mean splitting again at once. A free frame
  * remembers in `owner`, `type` and `stamp` the life that it had, so that the
  * next one can decide about scrubbing and flushing:
  *
@@ -24,8 +26,11 @@ uint64_t frame_count;
 uint64_t *frame_m2p;
 uint32_t frame_flush_clock = 1;
 
+enum { HOT_MAX = 128 };
+
 static uint32_t free_head[FRAME_MAX_ORDER + 1]; /* 0: empty; frame 0 is never free */
-static uint64_t free_frames;
+static uint64_t free_frames;                    /* on all lists, and hot */
+static uint32_t hot_head, hot_count;            /* single frames, not merged */
 
 void frame_flush(void)
 {
@@ -39,7 +44,7 @@ void frame_init(struct frame *table, uint64_t count, uint64_t *m2p)
     frame_count = count;
     frame_m2p = m2p;
     frame_flush_clock = 1;
-    free_frames = 0;
+    free_frames = hot_head = hot_count = 0;
     for (unsigned i = 0; i <= FRAME_MAX_ORDER; i++)
         free_head[i] = 0;
     for (uint64_t i = 0; i < count; i++) {
@@ -77,7 +82,6 @@ static void list_remove(uint32_t i, unsigned order)
 /* A block becomes free, and one with its free buddies. */
 static void block_free(uint32_t i, unsigned order)
 {
-    free_frames += 1ull << order;
     frame_table[i].flags = FRAME_FREE | FRAME_INSIDE;
     while (order < FRAME_MAX_ORDER) {
         uint32_t buddy = i ^ (1u << order);
@@ -91,12 +95,38 @@ static void block_free(uint32_t i, unsigned order)
     list_push(i, order);
 }
 
+/* Single frames, all but `keep` of them, take their places in blocks. */
+static void hot_merge(uint32_t keep)
+{
+    while (hot_count > keep) {
+        uint32_t i = hot_head;
+
+        hot_head = frame_table[i].next;
+        hot_count--;
+        block_free(i, 0);
+    }
+}
+
+static inline void hot_push(uint32_t i)
+{
+    struct frame *f = &frame_table[i];
+
+    f->flags = FRAME_FREE | FRAME_INSIDE;
+    f->next = hot_head;
+    hot_head = i;
+    free_frames++;
+    if (unlikely(++hot_count > HOT_MAX))
+        hot_merge(HOT_MAX / 2);
+}
+
 /* 0: there is none. */
-static uint32_t block_alloc(unsigned order)
+static __attribute__((noinline)) uint32_t block_split(unsigned order)
 {
     unsigned from = order;
     uint32_t i;
 
+    if (order)
+        hot_merge(0);
     while (from <= FRAME_MAX_ORDER && free_head[from] == 0)
         from++;
     if (unlikely(from > FRAME_MAX_ORDER))
@@ -108,6 +138,18 @@ static uint32_t block_alloc(unsigned order)
         list_push(i + (1u << from), from);
     }
     free_frames -= 1ull << order;
+    return i;
+}
+
+static inline uint32_t block_alloc(unsigned order)
+{
+    uint32_t i = hot_head;
+
+    if (order || unlikely(i == 0))
+        return block_split(order);
+    hot_head = frame_table[i].next;
+    hot_count--;
+    free_frames--;
     return i;
 }
 
@@ -124,6 +166,7 @@ void frame_add_memory(mfn_t start, mfn_t end)
         while (order < FRAME_MAX_ORDER && !(i & (1u << order)) && i + (2ull << order) <= end.n)
             order++;
         block_free((uint32_t)i, order);
+        free_frames += 1ull << order;
         i += 1ull << order;
     }
 }
@@ -216,7 +259,7 @@ void frame_release(struct frame *f)
     }
     frame_m2p[i] = M2P_INVALID;
     f->stamp = frame_flush_clock;
-    block_free(i, 0);
+    hot_push(i);
 }
 
 void *frame_hv_alloc(unsigned order)

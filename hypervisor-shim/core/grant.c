@@ -91,8 +91,9 @@ static void handle_put(struct grant_table *t, uint32_t handle)
 
 /* -- a use of a grant ------------------------------------------------------------------ */
 
-static int16_t status_refuse(struct vcpu *v, enum rule rule, int16_t status, uint64_t ref,
-                             uint64_t value, uint64_t m)
+static __attribute__((noinline, cold)) int16_t status_refuse(struct vcpu *v, enum rule rule,
+                                                             int16_t status, uint64_t ref,
+                                                             uint64_t value, uint64_t m)
 {
     refuse(v, rule, .va = ref, .value = value, .mfn = m);
     return status;

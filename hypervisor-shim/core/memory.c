@@ -39,7 +39,7 @@ static unsigned extents_read(struct extents *x, uint64_t *list)
     uint64_t left = x->r.nr_extents - x->done;
     unsigned n = left < HANDFUL ? (unsigned)left : HANDFUL;
 
-    if (likely(guest_copy_in(list, extent_at(x, x->done), n * sizeof(*list)) == 0))
+    if (n > 1 && likely(guest_copy_in(list, extent_at(x, x->done), n * sizeof(*list)) == 0))
         return n;
     if (guest_copy_in(list, extent_at(x, x->done), sizeof(*list)) == 0)
         return 1;
@@ -85,7 +85,7 @@ static void extent_free(struct domain *d, mfn_t m, unsigned order)
 /* Tell the guest its new frames. How many of n it could be told. */
 static unsigned extents_write(struct extents *x, const uint64_t *list, unsigned n)
 {
-    if (likely(guest_copy_out(extent_at(x, x->done), list, n * sizeof(*list)) == 0))
+    if (n > 1 && likely(guest_copy_out(extent_at(x, x->done), list, n * sizeof(*list)) == 0))
         return n;
     for (unsigned i = 0; i < n; i++)
         if (guest_copy_out(extent_at(x, x->done + i), &list[i], sizeof(*list))) {

@@ -113,8 +113,8 @@ static __attribute__((noinline)) bool begin_rare(struct vcpu *v, pv_gptr_t reqs,
     return *rc == 0;
 }
 
-long hc_mmu_update(struct vcpu *v, pv_gptr_t reqs, uint32_t count, pv_gptr_t done_at,
-                   uint32_t foreign)
+static __attribute__((noinline)) long update_batch(struct vcpu *v, pv_gptr_t reqs, uint32_t count,
+                                                   pv_gptr_t done_at, uint32_t foreign)
 {
     struct domain *d = v->domain;
     uint16_t self = d->id, owner = self;
@@ -152,6 +152,35 @@ long hc_mmu_update(struct vcpu *v, pv_gptr_t reqs, uint32_t count, pv_gptr_t don
     return mm_finish(v, rc);
 }
 
+/* One plain entry, of a level-1 table that stays: the call that kernels make most. */
+static inline __attribute__((always_inline)) bool update_single(struct vcpu *v, pv_gptr_t reqs)
+{
+    struct xen_mmu_update req;
+    uint16_t self = v->domain->id;
+    struct frame *f;
+
+    if (unlikely(guest_copy_in(&req, reqs, sizeof(req))))
+        return false;
+    f = frame_of(mfn_of_maddr(req.ptr));
+    return likely(frame_valid(mfn_of_maddr(req.ptr))) && likely((req.ptr & 7) == 0) &&
+           likely(f->owner == self) && likely(f->type == FRAME_L1) &&
+           likely(f->flags & FRAME_VALIDATED) &&
+           likely(l1_set_fast(self, (uint64_t *)(plat_ram + req.ptr), req.val));
+}
+
+long hc_mmu_update(struct vcpu *v, pv_gptr_t reqs, uint32_t count, pv_gptr_t done_at,
+                   uint32_t foreign)
+{
+    const uint32_t one = 1;
+
+    if (count != 1 || unlikely(foreign != XEN_DOMID_SELF) || unlikely(v->domain->zaps) ||
+        unlikely(!update_single(v, reqs)))
+        return update_batch(v, reqs, count, done_at, foreign);
+    if (done_at.va)
+        (void)guest_copy_out(done_at, &one, sizeof(one));
+    return 0;
+}
+
 /* -- update_va_mapping ---------------------------------------------------------- */
 
 static __attribute__((noinline)) long va_refuse(struct vcpu *v, uint64_t va, uint64_t e,
@@ -172,7 +201,7 @@ static __attribute__((noinline)) long va_refuse(struct vcpu *v, uint64_t va, uin
     return pt_refuse(&c, RULE_VA_NO_L1, .new_entry = e);
 }
 
-static inline long va_flush(struct vcpu *v, uint64_t va, uint64_t flags)
+static __attribute__((noinline)) long va_flush(struct vcpu *v, uint64_t va, uint64_t flags)
 {
     uint64_t who = flags & ~(uint64_t)XEN_UVMF_FLUSHTYPE_MASK;
 
@@ -194,8 +223,8 @@ static inline long va_flush(struct vcpu *v, uint64_t va, uint64_t flags)
     return 0;
 }
 
-static inline long va_mapping(struct vcpu *v, uint64_t va, uint64_t e, uint64_t flags,
-                              uint16_t owner)
+static __attribute__((noinline)) long va_mapping(struct vcpu *v, uint64_t va, uint64_t e,
+                                                 uint64_t flags, uint16_t owner)
 {
     uint64_t *p;
 
@@ -207,6 +236,18 @@ static inline long va_mapping(struct vcpu *v, uint64_t va, uint64_t e, uint64_t 
 
 long hc_update_va_mapping(struct vcpu *v, uint64_t va, uint64_t e, uint64_t flags)
 {
+    uint64_t *p;
+
+    if (likely(guest_va_ok(va)) && likely((p = l1_lookup(v, va))) &&
+        likely(l1_set_fast(v->domain->id, p, e))) {
+        if (flags == XEN_UVMF_NONE)
+            return 0;
+        if (flags == XEN_UVMF_INVLPG) {
+            plat_tlb_flush_page(va);
+            return 0;
+        }
+        return va_flush(v, va, flags);
+    }
     return va_mapping(v, va, e, flags, v->domain->id);
 }
 

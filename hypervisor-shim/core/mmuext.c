@@ -64,9 +64,11 @@ static struct frame *own_frame(const struct pt *c, uint64_t m)
     return likely(m < frame_count && f->owner == c->d->id) ? f : 0;
 }
 
-static uint64_t known_mfn(uint64_t m)
+/* About frame number m, which the guest gave. */
+static __attribute__((noinline, cold)) long mfn_refuse(struct pt *c, enum rule rule, uint64_t m,
+                                                       unsigned level)
 {
-    return m < frame_count ? m : 0;
+    return refuse(c->v, rule, .va = m, .mfn = m < frame_count ? m : 0, .level = (uint8_t)level);
 }
 
 static long pin(struct pt *c, uint64_t m, unsigned level)
@@ -76,9 +78,9 @@ static long pin(struct pt *c, uint64_t m, unsigned level)
 
     c->va = m;
     if (unlikely(!f))
-        return pt_refuse(c, RULE_PIN_FRAME, .mfn = known_mfn(m), .level = level);
+        return mfn_refuse(c, RULE_PIN_FRAME, m, level);
     if (unlikely((f->flags & FRAME_PINNED) && f->type == level))
-        return pt_refuse(c, RULE_PIN_TWICE, .mfn = m, .level = level);
+        return mfn_refuse(c, RULE_PIN_TWICE, m, level);
     rc = table_get(c, f, level);
     if (likely(rc == 0))
         f->flags |= FRAME_PINNED;
@@ -91,9 +93,9 @@ static long unpin(struct pt *c, uint64_t m)
 
     c->va = m;
     if (unlikely(!f))
-        return pt_refuse(c, RULE_UNPIN_FRAME, .mfn = known_mfn(m));
+        return mfn_refuse(c, RULE_UNPIN_FRAME, m, 0);
     if (unlikely(!(f->flags & FRAME_PINNED)))
-        return pt_refuse(c, RULE_UNPIN_NOT_PINNED, .mfn = m);
+        return mfn_refuse(c, RULE_UNPIN_NOT_PINNED, m, 0);
     f->flags &= ~FRAME_PINNED;
     table_put(c->d, f);
     return 0;
@@ -107,7 +109,7 @@ static long root_get(struct pt *c, uint64_t m)
 
     c->va = m;
     if (unlikely(!f))
-        return pt_refuse(c, RULE_BASEPTR_FRAME, .mfn = known_mfn(m), .level = 4);
+        return mfn_refuse(c, RULE_BASEPTR_FRAME, m, 4);
     return table_get(c, f, 4);
 }
 
@@ -197,13 +199,12 @@ static struct frame *writable_frame(struct pt *c, uint64_t m, long *rc)
 {
     struct frame *f = own_frame(c, m);
 
-    c->va = m;
     if (unlikely(!f)) {
-        *rc = pt_refuse(c, RULE_PAGE_FRAME, .mfn = known_mfn(m));
+        *rc = mfn_refuse(c, RULE_PAGE_FRAME, m, 0);
         return 0;
     }
     if (unlikely(f->refs >= FRAME_REFS_MAX || !frame_get_writable(f))) {
-        *rc = pt_refuse(c, RULE_PAGE_NOT_WRITABLE, .mfn = m);
+        *rc = mfn_refuse(c, RULE_PAGE_NOT_WRITABLE, m, 0);
         return 0;
     }
     return f;
@@ -226,9 +227,8 @@ static long copy_page(struct pt *c, uint64_t to, uint64_t from)
     struct frame *f;
     long rc;
 
-    c->va = from;
     if (unlikely(!own_frame(c, from)))
-        return pt_refuse(c, RULE_PAGE_FRAME, .mfn = known_mfn(from));
+        return mfn_refuse(c, RULE_PAGE_FRAME, from, 0);
     f = writable_frame(c, to, &rc);
     if (unlikely(!f))
         return rc;
@@ -351,7 +351,8 @@ static __attribute__((noinline)) bool begin_rare(struct vcpu *v, pv_gptr_t ops, 
     return *rc == 0;
 }
 
-long hc_mmuext_op(struct vcpu *v, pv_gptr_t ops, uint32_t count, pv_gptr_t done_at, uint32_t foreign)
+static __attribute__((noinline)) long mmuext_batch(struct vcpu *v, pv_gptr_t ops, uint32_t count,
+                                                   pv_gptr_t done_at, uint32_t foreign)
 {
     struct pt c = {.d = v->domain, .v = v, .owner = v->domain->id};
     uint32_t done = 0, i;
@@ -383,4 +384,33 @@ long hc_mmuext_op(struct vcpu *v, pv_gptr_t ops, uint32_t count, pv_gptr_t done_
         return hc_restart(v, 4, ops.va, (uint64_t)((count - i) | MM_RESUMED), done_at.va,
                           (uint64_t)foreign);
     return mm_finish(v, rc);
+}
+
+/* One flush of this vCPU's, and nothing else to think of. */
+static inline bool flush_single(pv_gptr_t ops)
+{
+    struct {
+        uint32_t cmd, pad;
+        uint64_t va;
+    } op;
+
+    if (unlikely(guest_copy_in(&op, ops, sizeof(op))))
+        return false;
+    if (op.cmd == XEN_MMUEXT_TLB_FLUSH_LOCAL) {
+        frame_flush();
+        return true;
+    }
+    if (op.cmd == XEN_MMUEXT_INVLPG_LOCAL && guest_va_ok(op.va)) {
+        plat_tlb_flush_page(op.va);
+        return true;
+    }
+    return false;
+}
+
+long hc_mmuext_op(struct vcpu *v, pv_gptr_t ops, uint32_t count, pv_gptr_t done_at, uint32_t foreign)
+{
+    if (count == 1 && likely(foreign == XEN_DOMID_SELF) && done_at.va == 0 &&
+        likely(!v->domain->zaps) && flush_single(ops))
+        return 0;
+    return mmuext_batch(v, ops, count, done_at, foreign);
 }

@@ -54,31 +54,34 @@ long l1_refuse(const struct pt *c, uint64_t old, uint64_t e)
     return l1_refuse_frame(c, old, e);
 }
 
+enum { STRIDE = 16 }; /* entries that are looked at together */
+
 static inline bool none_present(const uint64_t *t)
 {
-    return !((t[0] | t[1] | t[2] | t[3] | t[4] | t[5] | t[6] | t[7]) & PTE_P);
+    uint64_t any = 0;
+
+#pragma GCC unroll 16
+    for (unsigned i = 0; i < STRIDE; i++)
+        any |= t[i];
+    return !(any & PTE_P);
 }
 
-/* Entries [0, n) give back their references. */
-static void l1_drop_entries(const uint64_t *t, unsigned n)
+static void l1_drop_all(const uint64_t *t)
 {
-    unsigned i = 0;
-
-    for (; i + 8 <= n; i += 8) {
-        if (none_present(t + i))
+    for (const uint64_t *end = t + PT_ENTRIES; t < end; t += STRIDE) {
+        if (none_present(t))
             continue;
-        for (unsigned j = i; j < i + 8; j++)
+        for (unsigned j = 0; j < STRIDE; j++)
             l1_drop(t[j]);
     }
-    for (; i < n; i++)
-        l1_drop(t[i]);
 }
 
 static long l1_refuse_entry(const struct pt *c, uint64_t *t, unsigned i, mfn_t table)
 {
     struct pt at = *c;
 
-    l1_drop_entries(t, i);
+    for (unsigned j = 0; j < i; j++)
+        l1_drop(t[j]);
     at.va = mfn_to_maddr(table) + i * sizeof(*t);
     at.owner = c->d->id;
     return l1_refuse(&at, 0, t[i]);
@@ -90,10 +93,10 @@ static long l1_promote(const struct pt *c, struct frame *f)
     uint64_t *t = plat_map(m);
     uint16_t owner = c->d->id;
 
-    for (unsigned i = 0; i < PT_ENTRIES; i += 8) {
+    for (unsigned i = 0; i < PT_ENTRIES; i += STRIDE) {
         if (none_present(t + i))
             continue;
-        for (unsigned j = i; j < i + 8; j++) {
+        for (unsigned j = i; j < i + STRIDE; j++) {
             uint64_t e = t[j];
 
             if (!(e & PTE_P))
@@ -181,8 +184,8 @@ static long upper_promote(const struct pt *c, struct frame *f, unsigned level)
         uint64_t e = t[i];
         long rc;
 
-        if (!(i & 7) && none_present(t + i)) {
-            i += 7;
+        if (!(i % STRIDE) && none_present(t + i)) {
+            i += STRIDE - 1;
             continue;
         }
         if (!(e & PTE_P) || (level == 4 && i >= L4_HV_FIRST && i <= L4_HV_LAST))
@@ -233,14 +236,14 @@ static bool drop(struct domain *d, struct frame *f)
     bool done = true;
 
     if (level == 1) {
-        l1_drop_entries(t, PT_ENTRIES);
+        l1_drop_all(t);
     } else {
         if (f->flags & FRAME_VALIDATED)
             f->progress = PT_ENTRIES;
         f->flags = (f->flags & ~(FRAME_VALIDATED | FRAME_ORPHAN)) | FRAME_PARTIAL;
         for (i = f->progress; i > 0;) {
-            if (!(i & 7) && none_present(t + i - 8)) {
-                i -= 8;
+            if (!(i % STRIDE) && none_present(t + i - STRIDE)) {
+                i -= STRIDE;
                 continue;
             }
             i--;

@@ -137,6 +137,45 @@ static inline bool l1_set(uint16_t owner, uint64_t *p, uint64_t e, bool preserve
     return true;
 }
 
+/* l1_set() where nothing special happens: no frame changes its type or is released, so that
+ * the caller needs no stack. False: nothing changed, ask l1_set(). */
+static inline __attribute__((always_inline)) bool l1_set_fast(uint16_t owner, uint64_t *p,
+                                                              uint64_t e)
+{
+    uint64_t old = __atomic_load_n(p, __ATOMIC_RELAXED);
+    struct frame *to = 0, *from;
+
+    if (e & PTE_P) {
+        if (unlikely(e & L1_REFUSED))
+            return false;
+        e = l1_adjust(e);
+        if (((old ^ e) & ~PTE_SOFT) == 0) {
+            __atomic_store_n(p, e, __ATOMIC_RELAXED);
+            return true;
+        }
+        to = frame_of(pte_mfn(e));
+        if (unlikely(!frame_valid(pte_mfn(e))) || unlikely(to->owner != owner) ||
+            unlikely(to->refs >= FRAME_REFS_MAX) ||
+            unlikely((e & PTE_RW) && to->type != FRAME_WRITABLE))
+            return false;
+    }
+    if (old & PTE_P) {
+        from = frame_of(pte_mfn(old));
+        if (unlikely(from->refs == 1))
+            return false;
+        from->refs--;
+        if (old & PTE_RW)
+            frame_put_writable(from);
+    }
+    if (e & PTE_P) {
+        to->refs++;
+        if (e & PTE_RW)
+            to->type_refs++;
+    }
+    __atomic_store_n(p, e, __ATOMIC_RELAXED);
+    return true;
+}
+
 /* -- tables ------------------------------------------------------------------ */
 
 /* Take a reference and a type reference of f as a table of this level (1..4), validating it if

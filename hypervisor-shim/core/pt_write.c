@@ -64,11 +64,49 @@ static bool movs_source(struct vcpu *v, const struct insn *i, uint64_t *value)
     return guest_range_ok(from, i->bytes) && plat_guest_read(value, from, i->bytes) == 0;
 }
 
+/* A plain MOV, which nearly all are: nothing changes but the entry. */
+static inline uint64_t mov_value(const struct vcpu *v, const struct insn *i)
+{
+    return i->source == SRC_IMM ? i->imm : insn_reg_get(&v->regs, i->reg, i->bytes, i->high_reg);
+}
+
+/* Entry *p takes `value` under `mask`. */
+static inline bool merge(struct vcpu *v, uint64_t va, uint64_t *p, uint64_t value, uint64_t mask)
+{
+    uint64_t old = __atomic_load_n(p, __ATOMIC_RELAXED);
+
+    value = (old & ~mask) | (value & mask);
+    if (unlikely(!l1_set(v->domain->id, p, value, false))) {
+        const struct pt c = {.d = v->domain, .v = v, .va = va, .owner = v->domain->id};
+
+        l1_refuse(&c, old, value);
+        return false;
+    }
+    return true;
+}
+
+/* Any other instruction: its registers change only when the entry has. */
+static bool store(struct vcpu *v, const struct insn *i, uint64_t va, uint64_t *p, uint64_t mask,
+                  unsigned shift)
+{
+    struct xen_cpu_user_regs regs = v->regs;
+    uint64_t value = 0;
+
+    if (i->op == INSN_MOVS && !movs_source(v, i, &value))
+        return false;
+    if (!insn_store(i, &regs, (*p & mask) >> shift, &value) ||
+        !merge(v, va, p, value << shift, mask))
+        return false;
+    v->regs = regs;
+    if (!((i->rep || i->repne) && string_op(i) && regs.rcx))
+        v->regs.rip += i->length;
+    return true;
+}
+
 bool emulate_pt_write(struct vcpu *v, uint64_t va)
 {
-    struct pt c = {.d = v->domain, .v = v, .va = va, .owner = v->domain->id};
-    struct xen_cpu_user_regs regs;
-    uint64_t at, old, value, mask, *p;
+    const bool step = v->regs.rflags & FLAG_TF;
+    uint64_t at, mask, *p;
     struct insn i;
     struct frame *f;
     unsigned shift;
@@ -85,24 +123,17 @@ bool emulate_pt_write(struct vcpu *v, uint64_t va)
                .value = i.bytes);
         return false;
     }
-    if (unlikely(i.op == INSN_MOVS) && !movs_source(v, &i, &value))
-        return false;
     p = (uint64_t *)((uint8_t *)plat_map(frame_mfn(f)) + (at & PV_PAGE_MASK & ~7ull));
-    old = __atomic_load_n(p, __ATOMIC_RELAXED);
     shift = (at & 7) * 8;
     mask = (i.bytes == 8 ? ~0ull : (1ull << i.bytes * 8) - 1) << shift;
-    regs = v->regs;
-    if (!insn_store(&i, &regs, (old & mask) >> shift, &value))
-        return false;
-    value = (old & ~mask) | (value << shift & mask);
-    if (unlikely(!l1_set(c.owner, p, value, false))) {
-        l1_refuse(&c, old, value);
+    if (likely(i.op == INSN_MOV)) {
+        if (!merge(v, va, p, mov_value(v, &i) << shift, mask))
+            return false;
+        v->regs.rip += i.length;
+    } else if (!store(v, &i, va, p, mask, shift)) {
         return false;
     }
-    v->regs = regs;
-    if (!((i.rep || i.repne) && string_op(&i) && regs.rcx))
-        v->regs.rip += i.length;
-    if (unlikely(regs.rflags & FLAG_TF))
+    if (unlikely(step))
         trap_inject(v, 1, 0);
     return true;
 }
