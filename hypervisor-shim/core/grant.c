@@ -139,7 +139,7 @@ static void status_clear(struct xen_grant_entry_v1 *e, const struct grant_active
 }
 
 /* One more use of rd's grant by v's domain; its frame goes to *m. A status. */
-static int16_t use_begin(struct vcpu *v, struct domain *rd, uint32_t ref, bool readonly,
+static inline int16_t use_begin(struct vcpu *v, struct domain *rd, uint32_t ref, bool readonly,
                          uint32_t *m)
 {
     struct grant_table *t = rd->grants;
@@ -200,18 +200,19 @@ static void use_end(struct domain *user, struct domain *rd, uint32_t ref, bool r
 }
 
 /* References for `uses` uses of frame m of rd. */
-static int16_t frame_take(struct vcpu *v, struct domain *rd, uint32_t m, bool readonly,
+static inline int16_t frame_take(struct vcpu *v, struct domain *rd, uint32_t m, bool readonly,
                           unsigned uses, uint32_t ref)
 {
     struct frame *f = frame_of(mfn(m));
 
     if (unlikely(f->owner != rd->id || f->refs >= FRAME_REFS_MAX))
         return status_refuse(v, RULE_GRANT_FRAME, XEN_GNTST_general_error, ref, m, m);
-    for (unsigned i = 0; i < uses; i++) {
-        if (!readonly && unlikely(!frame_get_writable(f)))
+    if (!readonly) {
+        if (unlikely(f->type != FRAME_WRITABLE) && unlikely(!frame_become_writable(f)))
             return status_refuse(v, RULE_GRANT_NOT_WRITABLE, XEN_GNTST_general_error, ref, m, m);
-        f->refs++;
+        f->type_refs += uses;
     }
+    f->refs += uses;
     return XEN_GNTST_okay;
 }
 
@@ -284,7 +285,7 @@ static int16_t map_one(struct vcpu *v, struct xen_gnttab_map_grant_ref *op)
     struct grant_table *t = v->domain->grants;
     struct domain *rd = domain_by_id(op->dom);
     struct grant_mapping *map;
-    uint32_t handle, m;
+    uint32_t handle, m = 0;
     int16_t rc;
     bool readonly = op->flags & XEN_GNTMAP_readonly;
 
@@ -398,79 +399,116 @@ static void unmap_complete(struct vcpu *v, const struct unmapped *u, unsigned n)
 
 /* -- copy --------------------------------------------------------------------------------------- */
 
+/* One end of a copy. Nothing else happens between its two halves, so the frame needs no
+ * references; a granter that revokes meanwhile sees the status bits. */
 struct copy_end {
-    struct domain *d;
     uint32_t mfn;
-    bool readonly, granted, taken;
+    bool marked;         /* the status bits are set for this copy */
+    struct xen_grant_entry_v1 *entry;
+    const struct grant_active *act;
 };
 
-static int16_t copy_begin(struct vcpu *v, const struct xen_gnttab_copy_ptr *p, struct copy_end *e)
+static int16_t copy_grant(struct vcpu *v, struct domain *rd, uint32_t ref, bool readonly,
+                          struct copy_end *e)
 {
-    int16_t rc;
+    struct grant_table *t = rd->grants;
+    const struct grant_active *act;
+    bool used;
 
-    if (e->granted) {
-        rc = use_begin(v, e->d, p->u.ref, e->readonly, &e->mfn);
-        if (unlikely(rc)) {
-            e->granted = false;
+    if (unlikely(!t || ref >= t->frames * GRANT_PER_FRAME))
+        return status_refuse(v, RULE_GRANT_REF, XEN_GNTST_bad_gntref, ref, rd->id, 0);
+    e->entry = entry_of(t, ref);
+    e->act = act = active_of(t, ref);
+    used = act->readers | act->writers;
+    if (used && unlikely(act->domid != v->domain->id ||
+                         (readonly ? act->readers : act->writers) == COUNT_MAX))
+        return status_refuse(v, RULE_GRANT_BUSY, XEN_GNTST_general_error, ref, act->domid,
+                             act->mfn);
+    if (!used || (!readonly && !act->writers)) {
+        int16_t rc = status_set(v, e->entry, act, readonly, ref);
+
+        if (unlikely(rc))
             return rc;
-        }
+        e->marked = true;
+    }
+    e->mfn = used ? act->mfn : __atomic_load_n(&e->entry->frame, __ATOMIC_RELAXED);
+    if (unlikely(e->mfn >= frame_count || frame_table[e->mfn].owner != rd->id))
+        return status_refuse(v, RULE_GRANT_FRAME,
+                             used ? XEN_GNTST_general_error : XEN_GNTST_bad_page, ref, e->mfn,
+                             e->mfn < frame_count ? e->mfn : 0);
+    return XEN_GNTST_okay;
+}
+
+static inline void copy_close(const struct copy_end *e, bool readonly)
+{
+    if (e->marked)
+        status_clear(e->entry, e->act, readonly);
+}
+
+static inline int16_t copy_open(struct vcpu *v, const struct xen_gnttab_copy_ptr *p, bool granted,
+                                struct domain *rd, bool readonly, struct copy_end *e)
+{
+    e->marked = false;
+    if (granted) {
+        int16_t rc = copy_grant(v, rd, p->u.ref, readonly, e);
+
+        if (unlikely(rc))
+            return rc;
     } else {
         uint64_t m = p->u.gmfn;
 
-        if (unlikely(m >= frame_count || frame_table[m].owner != e->d->id))
+        if (unlikely(m >= frame_count || frame_table[m].owner != rd->id))
             return status_refuse(v, RULE_GRANT_FRAME, XEN_GNTST_bad_page, ~0ull, m,
                                  m < frame_count ? m : 0);
         e->mfn = (uint32_t)m;
     }
-    rc = frame_take(v, e->d, e->mfn, e->readonly, 1, e->granted ? p->u.ref : ~0u);
-    e->taken = rc == XEN_GNTST_okay;
-    return rc;
-}
-
-static void copy_end(struct vcpu *v, const struct xen_gnttab_copy_ptr *p, const struct copy_end *e)
-{
-    if (e->taken)
-        frame_leave(e->mfn, e->readonly);
-    if (e->granted)
-        use_end(v->domain, e->d, p->u.ref, e->readonly, e->mfn);
-}
-
-static int16_t copy_domain(struct vcpu *v, const struct xen_gnttab_copy_ptr *p, struct copy_end *e)
-{
-    if (unlikely(!e->granted && p->domid != XEN_DOMID_SELF))
-        return status_refuse(v, RULE_GRANT_COPY_FRAME, XEN_GNTST_permission_denied, p->u.gmfn,
-                             p->domid, 0);
-    e->d = p->domid == XEN_DOMID_SELF ? v->domain : domain_by_id(p->domid);
-    if (unlikely(!e->d))
-        return status_refuse(v, RULE_DOMAIN_UNKNOWN, XEN_GNTST_bad_domain, p->u.ref, p->domid, 0);
+    if (!readonly && unlikely(frame_table[e->mfn].type != FRAME_WRITABLE) &&
+        !frame_become_writable(&frame_table[e->mfn]))
+        return status_refuse(v, RULE_GRANT_NOT_WRITABLE, XEN_GNTST_general_error,
+                             granted ? p->u.ref : ~0ull, e->mfn, e->mfn);
     return XEN_GNTST_okay;
+}
+
+/* Whose page or grant it is; NULL: *rc says why not. */
+static inline struct domain *copy_domain(struct vcpu *v, const struct xen_gnttab_copy_ptr *p,
+                                         bool granted, int16_t *rc)
+{
+    struct domain *d = p->domid == XEN_DOMID_SELF ? v->domain : domain_by_id(p->domid);
+
+    if (unlikely(!granted && p->domid != XEN_DOMID_SELF)) {
+        *rc = status_refuse(v, RULE_GRANT_COPY_FRAME, XEN_GNTST_permission_denied, p->u.gmfn,
+                            p->domid, 0);
+        return 0;
+    }
+    if (unlikely(!d))
+        *rc = status_refuse(v, RULE_DOMAIN_UNKNOWN, XEN_GNTST_bad_domain, p->u.ref, p->domid, 0);
+    return d;
 }
 
 static int16_t copy_one(struct vcpu *v, const struct xen_gnttab_copy *op)
 {
-    struct copy_end from = {.readonly = true, .granted = op->flags & XEN_GNTCOPY_source_gref};
-    struct copy_end to = {.granted = op->flags & XEN_GNTCOPY_dest_gref};
-    int16_t rc = copy_domain(v, &op->source, &from);
+    bool from_ref = op->flags & XEN_GNTCOPY_source_gref, to_ref = op->flags & XEN_GNTCOPY_dest_gref;
+    struct copy_end from, to = {.marked = false};
+    struct domain *a, *b;
+    int16_t rc;
 
-    if (likely(!rc))
-        rc = copy_domain(v, &op->dest, &to);
-    if (unlikely(rc))
+    if (unlikely(!(a = copy_domain(v, &op->source, from_ref, &rc))) ||
+        unlikely(!(b = copy_domain(v, &op->dest, to_ref, &rc))))
         return rc;
-    rc = copy_begin(v, &op->source, &from);
-    if (likely(!rc)) {
-        rc = copy_begin(v, &op->dest, &to);
-        if (likely(!rc)) {
-            if (unlikely(op->source.offset + op->len > PV_PAGE_SIZE ||
-                         op->dest.offset + op->len > PV_PAGE_SIZE))
-                rc = status_refuse(v, RULE_GRANT_COPY_SIZE, XEN_GNTST_bad_copy_arg,
-                                   op->source.offset, op->len, 0);
-            else
-                __builtin_memmove((uint8_t *)plat_map(mfn(to.mfn)) + op->dest.offset,
-                                  (uint8_t *)plat_map(mfn(from.mfn)) + op->source.offset, op->len);
-        }
-        copy_end(v, &op->dest, &to);
-    }
-    copy_end(v, &op->source, &from);
+    rc = copy_open(v, &op->source, from_ref, a, true, &from);
+    if (likely(!rc))
+        rc = copy_open(v, &op->dest, to_ref, b, false, &to);
+    if (unlikely(rc))
+        ;
+    else if (unlikely(op->source.offset + op->len > PV_PAGE_SIZE ||
+                      op->dest.offset + op->len > PV_PAGE_SIZE))
+        rc = status_refuse(v, RULE_GRANT_COPY_SIZE, XEN_GNTST_bad_copy_arg, op->source.offset,
+                           op->len, 0);
+    else
+        __builtin_memmove((uint8_t *)plat_map(mfn(to.mfn)) + op->dest.offset,
+                          (uint8_t *)plat_map(mfn(from.mfn)) + op->source.offset, op->len);
+    copy_close(&to, false);
+    copy_close(&from, true);
     return rc;
 }
 

@@ -164,7 +164,7 @@ static void extents_remove(struct extents *x)
     } while (x->done < x->r.nr_extents && !extents_stop(x));
 }
 
-static long reservation(struct vcpu *v, unsigned op, uint64_t start, pv_gptr_t arg)
+static __attribute__((noinline)) long reservation(struct vcpu *v, unsigned op, uint64_t start, pv_gptr_t arg)
 {
     struct extents x = {.v = v, .done = start};
     unsigned bits;
@@ -196,6 +196,34 @@ static long reservation(struct vcpu *v, unsigned op, uint64_t start, pv_gptr_t a
     if (unlikely(x.interrupted))
         return hc_restart(v, 2, (uint64_t)(op | x.done << OP_BITS), arg.va);
     return (long)x.done;
+}
+
+/* One frame in or out, as a balloon moves it: all but the arguments' trouble left aside. A
+ * negative result: not so simple. */
+static inline long reservation_single(struct vcpu *v, unsigned op, pv_gptr_t arg)
+{
+    struct xen_memory_reservation r;
+    struct domain *d = v->domain;
+    uint64_t at;
+    mfn_t m;
+
+    if (guest_copy_in(&r, arg, sizeof(r)) || r.nr_extents != 1 || r.extent_order || r.mem_flags ||
+        r.domid != XEN_DOMID_SELF || guest_copy_in(&at, r.extent_start, sizeof(at)))
+        return -1;
+    if (op == XENMEM_decrease_reservation) {
+        if (at >= frame_count || frame_of(mfn(at))->owner != d->id)
+            return -1;
+        frame_domain_free(d, mfn(at));
+        return 1;
+    }
+    if (op != XENMEM_populate_physmap || !frame_domain_alloc(d, 0, &m))
+        return -1;
+    if (unlikely(guest_copy_out(r.extent_start, &m.n, sizeof(m.n)))) {
+        frame_domain_free(d, m);
+        return -1;
+    }
+    frame_m2p[m.n] = at;
+    return 1;
 }
 
 /* -- exchange ----------------------------------------------------------------------- */
@@ -477,7 +505,7 @@ static long machphys_mapping(struct vcpu *v, pv_gptr_t arg)
     return 0;
 }
 
-static long memory_rare(struct vcpu *v, unsigned op, pv_gptr_t arg)
+static __attribute__((noinline)) long memory_rare(struct vcpu *v, unsigned op, pv_gptr_t arg)
 {
     switch (op) {
     case XENMEM_exchange:
@@ -518,10 +546,14 @@ long hc_memory_op(struct vcpu *v, uint64_t cmd, pv_gptr_t arg)
 {
     unsigned op = cmd & ((1u << OP_BITS) - 1);
     uint64_t start = cmd >> OP_BITS;
+    long rc;
 
     if (op == XENMEM_populate_physmap || op == XENMEM_decrease_reservation ||
-        op == XENMEM_increase_reservation)
+        op == XENMEM_increase_reservation) {
+        if (start == 0 && likely((rc = reservation_single(v, op, arg)) >= 0))
+            return rc;
         return reservation(v, op, start, arg);
+    }
     if (unlikely(start && op != XENMEM_add_to_physmap && op != XENMEM_add_to_physmap_batch))
         return refuse(v, RULE_MEMORY_START, .value = op, .limit = start);
     return memory_rare(v, op, arg);

@@ -11,6 +11,8 @@
 #include "mm_args.h"
 #include "mm.h"
 
+enum { QUICK_OPS = 8 /* so many are done without a look for interrupts */ };
+
 /* -- foreign domains --------------------------------------------------------- */
 
 long mm_owner(struct vcpu *v, uint16_t domid, uint16_t *owner)
@@ -352,10 +354,11 @@ static __attribute__((noinline)) bool begin_rare(struct vcpu *v, pv_gptr_t ops, 
 }
 
 static __attribute__((noinline)) long mmuext_batch(struct vcpu *v, pv_gptr_t ops, uint32_t count,
-                                                   pv_gptr_t done_at, uint32_t foreign)
+                                                   pv_gptr_t done_at, uint32_t foreign,
+                                                   uint32_t done)
 {
     struct pt c = {.d = v->domain, .v = v, .owner = v->domain->id};
-    uint32_t done = 0, i;
+    uint32_t i;
     long rc = 0;
 
     if (unlikely(c.d->zaps | (count & MM_RESUMED)) || unlikely(foreign != XEN_DOMID_SELF))
@@ -386,31 +389,93 @@ static __attribute__((noinline)) long mmuext_batch(struct vcpu *v, pv_gptr_t ops
     return mm_finish(v, rc);
 }
 
-/* One flush of this vCPU's, and nothing else to think of. */
-static inline bool flush_single(pv_gptr_t ops)
-{
-    struct {
-        uint32_t cmd, pad;
-        uint64_t va;
-    } op;
+/* -- what is common, and simple just now -------------------------------------------- */
 
-    if (unlikely(guest_copy_in(&op, ops, sizeof(op))))
+/* A validated L4 takes the place of one that stays in use: counts, and no more. */
+static inline bool root_quick(struct vcpu *v, uint64_t m, unsigned which)
+{
+    struct frame *f = frame_of(mfn(m)), *old = frame_of(v->root[which]);
+
+    if (unlikely(m >= frame_count) || unlikely(f->owner != v->domain->id) ||
+        unlikely(f->type != FRAME_L4) || unlikely(!(f->flags & FRAME_VALIDATED)) ||
+        unlikely(f->refs >= FRAME_REFS_MAX) || unlikely(!v->root[which].n) ||
+        unlikely(old->type_refs == 1) || unlikely(v->ldt_mapped))
         return false;
-    if (op.cmd == XEN_MMUEXT_TLB_FLUSH_LOCAL) {
+    old->refs--;
+    old->type_refs--;
+    f->refs++;
+    f->type_refs++;
+    v->root[which] = mfn(m);
+    if (which == 1)
+        root_load(v);
+    return true;
+}
+
+/* One that the guest may write, and nothing else is to be found out. */
+static inline bool page_quick(const struct vcpu *v, uint64_t m)
+{
+    return likely(m < frame_count) && likely(frame_of(mfn(m))->owner == v->domain->id) &&
+           likely(frame_of(mfn(m))->type == FRAME_WRITABLE);
+}
+
+/* False: not one of these, or not so simple; nothing was done. */
+static inline bool mmuext_quick(struct vcpu *v, uint32_t cmd, uint64_t arg)
+{
+    switch (cmd) {
+    case XEN_MMUEXT_TLB_FLUSH_LOCAL:
         frame_flush();
         return true;
-    }
-    if (op.cmd == XEN_MMUEXT_INVLPG_LOCAL && guest_va_ok(op.va)) {
-        plat_tlb_flush_page(op.va);
+    case XEN_MMUEXT_INVLPG_LOCAL:
+        if (guest_va_ok(arg))
+            plat_tlb_flush_page(arg);
         return true;
+    case XEN_MMUEXT_NEW_BASEPTR:
+        return root_quick(v, arg, 1);
+    case XEN_MMUEXT_NEW_USER_BASEPTR:
+        return root_quick(v, arg, 0);
+    case XEN_MMUEXT_CLEAR_PAGE:
+        if (!page_quick(v, arg))
+            return false;
+        __builtin_memset(plat_map(mfn(arg)), 0, PV_PAGE_SIZE);
+        return true;
+    default:
+        return false;
     }
-    return false;
+}
+
+struct quick_op {
+    uint32_t cmd, pad;
+    uint64_t arg;
+};
+
+static __attribute__((noinline)) long mmuext_few(struct vcpu *v, pv_gptr_t ops, uint32_t count,
+                                                 pv_gptr_t done_at, uint32_t foreign)
+{
+    struct quick_op op;
+    uint32_t i = 0;
+
+    if (unlikely(count - 1 >= QUICK_OPS) || unlikely(foreign != XEN_DOMID_SELF) ||
+        unlikely(v->domain->zaps))
+        return mmuext_batch(v, ops, count, done_at, foreign, 0);
+    do {
+        if (unlikely(guest_copy_in(&op, ops, sizeof(op))) || !mmuext_quick(v, op.cmd, op.arg))
+            return mmuext_batch(v, ops, count - i, done_at, foreign, i);
+        ops = gptr_add(ops, sizeof(struct xen_mmuext_op));
+    } while (++i < count);
+    if (done_at.va)
+        (void)guest_copy_out(done_at, &count, sizeof(count));
+    return 0;
 }
 
 long hc_mmuext_op(struct vcpu *v, pv_gptr_t ops, uint32_t count, pv_gptr_t done_at, uint32_t foreign)
 {
-    if (count == 1 && likely(foreign == XEN_DOMID_SELF) && done_at.va == 0 &&
-        likely(!v->domain->zaps) && flush_single(ops))
-        return 0;
-    return mmuext_batch(v, ops, count, done_at, foreign);
+    struct quick_op op;
+
+    if (count != 1 || unlikely(foreign != XEN_DOMID_SELF) || unlikely(v->domain->zaps) ||
+        unlikely(guest_copy_in(&op, ops, sizeof(op))) || op.cmd != XEN_MMUEXT_TLB_FLUSH_LOCAL)
+        return mmuext_few(v, ops, count, done_at, foreign);
+    if (done_at.va)
+        (void)guest_copy_out(done_at, &count, sizeof(count));
+    frame_flush();
+    return 0;
 }
