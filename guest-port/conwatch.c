@@ -153,15 +153,13 @@ static pid_t start(char **argv, int *out)
     return pid;
 }
 
-/* Ends the machine: politely, then not. Returns when it is gone. */
+/* Lets the machine end by itself for `grace` seconds, then ends it. Returns when it is gone. */
 static void end(pid_t pid, double grace)
 {
     double until = now() + grace;
 
     while (waitpid(pid, NULL, WNOHANG) == 0) {
         if (now() >= until) {
-            kill(pid, SIGTERM);
-            usleep(300000);
             kill(pid, SIGKILL);
             waitpid(pid, NULL, 0);
             return;

@@ -20,7 +20,10 @@ guest_port_conwatch_SOURCES = guest-port/conwatch.c
 guest_port_conwatch_CPPFLAGS = $(HOST_CPPFLAGS)
 guest_port_conwatch_CFLAGS = $(HOST_CFLAGS)
 
-noinst_DATA += $(guest_kernel) $(guest_image)
+noinst_DATA += $(guest_kernel)
+if HAVE_MUSL
+noinst_DATA += $(guest_image)
+endif
 
 # Without lwIP's sources the kernel is built all the same, with AF_UNIX sockets only.
 $(guest_kernel): native-kernel

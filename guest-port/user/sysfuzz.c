@@ -146,8 +146,8 @@ static void open_things(void)
     for (f = 3; f < 64; f++)
         close(f);
     f = open("/dev/null", O_RDWR);
-    for (int i = 0; i < 3; i++)
-        dup2(f, i + 20);
+    for (int i = 0; i < (verbose ? 2 : 3); i++)
+        dup2(f, i); /* nothing it writes shall reach the terminal */
     mkdir("d", 0777);
     symlink("f", "link");
     mkfifo("fifo", 0666);
