@@ -105,3 +105,32 @@ tests_guests_hostile_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_guests_hostile_LDADD = $(GUEST_RT_LDADD)
 tests_guests_hostile_DEPENDENCIES = $(GUEST_RT_DEPS)
 GUEST_TESTS += tests/guests/rogue.sh tests/guests/skylake.sh
+
+# The start of day: one source, three places in the address space.
+BOOT_SOURCES = tests/guests/boot.c tests/guests/rt/start.S tests/guests/rt/rt.c \
+	tests/guests/rt/rt_console.c tests/guests/rt/rt.h $(GUEST_T_SOURCES)
+BOOT_IMAGES = tests/guests/boot tests/guests/boot-low tests/guests/boot-p2m
+EXTRA_PROGRAMS += $(BOOT_IMAGES)
+GUEST_TEST_DEPS += $(BOOT_IMAGES)
+GUEST_TESTS += tests/guests/boot.sh
+
+tests_guests_boot_SOURCES = $(BOOT_SOURCES)
+tests_guests_boot_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
+tests_guests_boot_CFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_boot_CCASFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_boot_LDFLAGS = $(GUEST_RT_LDFLAGS)
+
+tests_guests_boot_low_SOURCES = $(BOOT_SOURCES)
+tests_guests_boot_low_CPPFLAGS = $(GUEST_RT_CPPFLAGS) -DRT_BASE=0x40000000 \
+	-DBOOT_NAME='"boot-low"'
+tests_guests_boot_low_CFLAGS = $(FREESTANDING_CFLAGS) -fno-pic -fno-pie -mcmodel=small \
+	-fno-tree-loop-distribute-patterns
+tests_guests_boot_low_CCASFLAGS = $(tests_guests_boot_low_CFLAGS)
+tests_guests_boot_low_LDFLAGS = -Wl,--defsym=RT_BASE=0x40000000 $(GUEST_RT_LDFLAGS)
+
+tests_guests_boot_p2m_SOURCES = $(BOOT_SOURCES)
+tests_guests_boot_p2m_CPPFLAGS = $(GUEST_RT_CPPFLAGS) -DRT_INIT_P2M=0xffff900000000000 \
+	-DRT_MOD_START_PFN -DBOOT_NAME='"boot-p2m"'
+tests_guests_boot_p2m_CFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_boot_p2m_CCASFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_boot_p2m_LDFLAGS = $(GUEST_RT_LDFLAGS)

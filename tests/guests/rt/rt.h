@@ -32,7 +32,9 @@
 #include "pv/abi/vcpu.h"
 #include "pv/abi/version.h"
 
-#define RT_BASE  0xffffffff80000000ul
+#ifndef RT_BASE
+#define RT_BASE 0xffffffff80000000ul
+#endif
 #define RT_STACK 32768ul
 #define RT_CPUS  4
 #define PAGE     4096ul

@@ -9,6 +9,9 @@
  * A virtual CPU's stack is RT_STACK bytes, aligned to its size, with the CPU's number in its lowest
  * word: rt_cpu() needs no segment base, which the tests change at will.
  */
+#ifndef RT_BASE
+#define RT_BASE 0xffffffff80000000
+#endif
 #define ASM_HC(nr) hypercall_page + (nr) * 32
 #define HC_IRET    23
 #define RT_STACK   32768
@@ -24,7 +27,7 @@
 
     NOTE(1, .quad _start)
     NOTE(2, .quad hypercall_page)
-    NOTE(3, .quad 0xffffffff80000000)
+    NOTE(3, .quad RT_BASE)
     NOTE(4, .quad 0)
     NOTE(5, .asciz "xen-3.0")
     NOTE(6, .asciz "pvtest")
@@ -34,6 +37,12 @@
     NOTE(10, .asciz "!writable_page_tables|pae_pgdir_above_4gb")
     NOTE(13, .quad 1, 1)
     NOTE(14, .long 1)
+#ifdef RT_INIT_P2M
+    NOTE(15, .quad RT_INIT_P2M)
+#endif
+#ifdef RT_MOD_START_PFN
+    NOTE(16, .quad 1)
+#endif
 
     .section .text.start, "ax"
     .globl hypercall_page
