@@ -206,7 +206,7 @@ int do_truncate(struct inode *i, u64 size)
 
     if (S_ISDIR(i->mode))
         return -EISDIR;
-    if (!S_ISREG(i->mode) || !i->ops->truncate)
+    if (!S_ISREG(i->mode) || !i->ops || !i->ops->truncate) /* a disk has no ops */
         return -EINVAL;
     mutex_lock(&i->lock);
     err = i->ops->truncate(i, size);
