@@ -414,13 +414,14 @@ void plat_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
     out[0] = leaf;
     out[1] = subleaf;
-    out[2] = out[3] = 0;
+    out[2] = leaf == 1 ? 1u << 26 : 0; /* XSAVE */
+    out[3] = 0;
 }
 
 bool plat_msr_read(uint32_t msr, uint64_t *value)
 {
     *value = msr;
-    return msr < 0x1000;
+    return msr < 0x1000 || msr == 0xc0000080; /* EFER: 0x80 are bits that no guest sees */
 }
 
 /* -- time, the board ------------------------------------------------------------------------------------ */

@@ -6,7 +6,7 @@ check_PROGRAMS += tests/unit/core/exec
 HOST_TESTS += tests/unit/core/exec
 tests_unit_core_exec_SOURCES = tests/unit/core/exec_fixture.h tests/unit/core/event_test.c \
 	tests/unit/core/timer_test.c tests/unit/core/sched_test.c \
-	tests/unit/core/trap_test.c tests/unit/core/calls_test.c \
+	tests/unit/core/trap_test.c tests/unit/core/emulate_test.c tests/unit/core/calls_test.c \
 	tests/unit/core/vcpu_test.c tests/unit/core/console_test.c \
 	tests/unit/core/build_test.c tests/unit/policy/rr_test.c
 tests_unit_core_exec_CPPFLAGS = $(TEST_CPPFLAGS)
