@@ -186,51 +186,89 @@ long hc_restart(struct vcpu *v, unsigned nargs, ...)
 
 /* -- multicall --------------------------------------------------------------------- */
 
-/* Entry `list` is to be made again: write it back as it now is, and come back to it. */
-static long restart_list(struct vcpu *v, pv_gptr_t list, uint32_t left, bool write_back)
+/* What is read of an entry: its number and as many arguments as any call has. */
+enum { MC_ARGS = 4 };
+
+static inline __attribute__((always_inline)) bool entry_read(struct vcpu *v, uint64_t at)
+{
+    const int args = offsetof(struct xen_multicall_entry, args);
+
+    if (unlikely(!guest_va_ok(at)) || !plat_get64_at(at, 0, &v->call.op))
+        return false;
+#pragma GCC unroll 4
+    for (int i = 0; i < MC_ARGS; i++)
+        if (!plat_get64_at(at, args + 8 * i, &v->call.args[i]))
+            return false;
+    atomic_signal_fence(memory_order_seq_cst); /* copied once: what was read is what is used */
+    return true;
+}
+
+static bool entry_write(struct vcpu *v, uint64_t at)
+{
+    const uint64_t args = at + offsetof(struct xen_multicall_entry, args);
+
+    return guest_copy_out((pv_gptr_t){args}, v->call.args, MC_ARGS * sizeof(uint64_t)) == 0;
+}
+
+/* The call ends before its list does: with an error, or as an iret's. */
+static COLD long list_ends(struct vcpu *v, long rc)
+{
+    v->in_multicall = v->restarted = 0;
+    return rc;
+}
+
+static COLD long list_fault(struct vcpu *v, uint64_t at)
+{
+    return list_ends(v, refuse_pointer(v, at));
+}
+
+/* Come back to entry `at`, of which so many are left, after all else had its turn. */
+static __attribute__((noinline)) long list_restart(struct vcpu *v, uint64_t at, uint32_t left)
 {
     v->in_multicall = v->restarted = 0;
     v->hypercall = XEN_HYPERVISOR_multicall;
-    if (write_back && guest_copy_out(list, &v->call, sizeof(v->call)))
-        return refuse(v, RULE_GUEST_POINTER, .va = list.va);
-    return hc_restart(v, 2, list.va, (uint64_t)left);
+    return hc_restart(v, 2, at, (uint64_t)left);
 }
 
-/* The entry was an iret: its rax is the guest's, and nothing more is done. */
-static long end_list(struct vcpu *v)
+/* The entry itself is to be made again, or was an iret: its rax is the guest's, and the rest
+ * of the list would run in another mode. */
+static __attribute__((noinline)) long list_interrupted(struct vcpu *v, uint64_t at, uint32_t left,
+                                                       long result)
 {
-    v->in_multicall = v->restarted = 0;
-    return (long)v->call.result;
+    if (v->restarted == RESTARTED_NEVER)
+        return list_ends(v, result);
+    if (!entry_write(v, at))
+        return list_fault(v, at);
+    return list_restart(v, at, left);
 }
 
-/* The guest's state changed in a way that the rest must not see: it is dead, or asleep. */
-static inline bool must_leave(const struct vcpu *v) { return v->state != VCPU_RUNNING; }
+static COLD long list_refused(struct vcpu *v, uint64_t at)
+{
+    if (v->in_multicall)
+        return refuse(v, RULE_MULTICALL_NESTED, .va = at);
+    return refuse_pointer(v, at);
+}
 
 long hc_multicall(struct vcpu *v, pv_gptr_t list, uint32_t n)
 {
-    if (unlikely(v->in_multicall))
-        return refuse(v, RULE_MULTICALL_NESTED, .va = list.va);
-    if (unlikely(!guest_va_ok(list.va) ||
-                 !guest_range_ok(list.va, (size_t)n * sizeof(v->call))))
-        return refuse(v, RULE_GUEST_POINTER, .va = list.va);
+    uint64_t at = list.va;
+
+    if (unlikely(v->in_multicall || !guest_va_ok(at)))
+        return list_refused(v, at);
     v->in_multicall = 1;
-    while (n) {
-        if (unlikely(guest_copy_in(&v->call, list, sizeof(v->call)))) {
-            v->in_multicall = 0;
-            return refuse(v, RULE_GUEST_POINTER, .va = list.va);
-        }
-        v->call.result = (uint64_t)dispatch(v, v->call.op, by_entry);
+    for (; n; n--, at += sizeof(v->call)) {
+        long result;
+
+        if (unlikely(!entry_read(v, at)))
+            return list_fault(v, at);
+        result = dispatch(v, v->call.op, by_entry);
         if (unlikely(v->restarted))
-            return v->restarted == RESTARTED ? restart_list(v, list, n, true) : end_list(v);
-        if (unlikely(!plat_put64(list.va + offsetof(struct xen_multicall_entry, result),
-                                 v->call.result))) {
-            v->in_multicall = 0;
-            return refuse(v, RULE_GUEST_POINTER, .va = list.va);
-        }
-        list = gptr_add(list, sizeof(v->call));
-        n--;
-        if (unlikely(must_leave(v) || v->cpu->work) && n)
-            return restart_list(v, list, n, false);
+            return list_interrupted(v, at, n, result);
+        if (unlikely(!plat_put64_at(at, offsetof(struct xen_multicall_entry, result),
+                                    (uint64_t)result)))
+            return list_fault(v, at);
+        if (unlikely(v->cpu->work) && n > 1) /* also if this vCPU fell asleep, or is dead */
+            return list_restart(v, at + sizeof(v->call), n - 1);
     }
     v->in_multicall = 0;
     return 0;

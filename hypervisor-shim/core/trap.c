@@ -221,10 +221,20 @@ static __attribute__((noinline)) struct vcpu *special(struct vcpu *v, unsigned v
     return hv_leave(v);
 }
 
+/* Exceptions without an error code that can be nothing but the guest's: #DE, #DB, #BP, #OF, #BR, #MF, #XM. */
+static const uint32_t PLAIN = 1u << 0 | 1u << TRAP_DB | 1u << TRAP_BP | 1u << TRAP_OF | 1u << 5 |
+                              1u << 16 | 1u << 19;
+
+static __attribute__((noinline)) struct vcpu *trap_with_code(struct vcpu *v, unsigned vector)
+{
+    return deliver(v, v->regs.rsp, bounce_kernel_cs(v), vector,
+                   HAS_ERROR_CODE >> vector & 1 ? BOUNCE_ERROR_CODE : 0, v->regs.error_code);
+}
+
 struct vcpu *hv_trap(struct vcpu *v, unsigned vector)
 {
     v->hypercall = 0xffff;
-    if (vector >= TRAPS)
+    if (unlikely(vector >= TRAPS))
         return software(v, vector);
     if (SPECIAL >> vector & 1)
         return special(v, vector);
@@ -232,8 +242,9 @@ struct vcpu *hv_trap(struct vcpu *v, unsigned vector)
         return trap_traced(v, vector);
     if (!v->kernel_mode)
         return trap_from_user(v, vector);
-    return deliver(v, v->regs.rsp, bounce_kernel_cs(v), vector,
-                   HAS_ERROR_CODE >> vector & 1 ? BOUNCE_ERROR_CODE : 0, v->regs.error_code);
+    if (unlikely(!(PLAIN >> vector & 1)))
+        return trap_with_code(v, vector);
+    return deliver(v, v->regs.rsp, bounce_kernel_cs(v), vector, 0, 0);
 }
 
 /* A descriptor of the guest's that the processor wanted to read. */
