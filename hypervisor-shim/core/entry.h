@@ -28,6 +28,8 @@ struct vcpu *hv_failsafe(struct vcpu *v);
 
 /* Do what is pending, choose who runs, deliver its events. */
 struct vcpu *hv_leave_slow(struct vcpu *v);
+/* v has an event to take: its callback, and v. NULL: that is not all; hv_leave_slow(). */
+struct vcpu *hv_upcall(struct vcpu *v);
 static inline __attribute__((always_inline)) struct vcpu *hv_leave_quick(struct vcpu *v)
 {
     uint16_t pending_mask; /* pending in the low byte, mask in the high one */
@@ -35,7 +37,7 @@ static inline __attribute__((always_inline)) struct vcpu *hv_leave_quick(struct 
     __builtin_memcpy(&pending_mask, &v->info->evtchn_upcall_pending, 2);
     if (likely(v->cpu->work == 0 && (pending_mask == 0 || pending_mask > 0xff)))
         return v;
-    return NULL;
+    return hv_upcall(v);
 }
 static inline __attribute__((always_inline)) struct vcpu *hv_leave(struct vcpu *v)
 {

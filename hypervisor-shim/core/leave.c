@@ -77,9 +77,21 @@ static __attribute__((noinline)) struct vcpu *leave_slowly(void)
     }
 }
 
+struct vcpu *hv_upcall(struct vcpu *v)
+{
+    uint64_t rip = v->callback[CB_EVENT].rip;
+
+    if (v->cpu->work || !rip)
+        return NULL;
+    if (v->kernel_mode &&
+        likely(bounce_at(v, v->regs.rsp, bounce_kernel_cs(v), rip, BOUNCE_MASK_EVENTS, 0)))
+        return v;
+    return trap_callback(v, CB_EVENT) ? v : NULL;
+}
+
 struct vcpu *hv_leave_slow(struct vcpu *v)
 {
-    if (v->cpu->work || (upcall_due(v) && (!trap_callback(v, CB_EVENT) || v->cpu->work)))
+    if (v->cpu->work || (upcall_due(v) && !trap_callback(v, CB_EVENT)))
         return leave_slowly();
     return v;
 }

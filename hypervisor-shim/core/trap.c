@@ -35,12 +35,12 @@ static const uint32_t HAS_ERROR_CODE = 0x60227d00;
 
 static bool canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
 
-__attribute__((noinline, cold)) void bounce_no_stack(struct vcpu *v, uint64_t sp)
+COLD void bounce_no_stack(struct vcpu *v, uint64_t sp)
 {
     guest_kill(v, RULE_BOUNCE_STACK, .va = sp);
 }
 
-static __attribute__((noinline, cold)) struct vcpu *no_stack_leave(struct vcpu *v, uint64_t sp)
+static COLD struct vcpu *no_stack_leave(struct vcpu *v, uint64_t sp)
 {
     bounce_no_stack(v, sp);
     return hv_leave_slow(v);
@@ -66,14 +66,14 @@ bool bounce_from_user(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t err
     return false;
 }
 
-static __attribute__((noinline, cold)) void unhandled(struct vcpu *v, unsigned vector,
+static COLD void unhandled(struct vcpu *v, unsigned vector,
                                                       uint32_t error_code)
 {
     guest_kill(v, RULE_TRAP_UNHANDLED, .vector = (uint8_t)vector, .value = error_code,
                .va = vector == TRAP_PF ? v->fault_va : 0);
 }
 
-static __attribute__((noinline, cold)) struct vcpu *unhandled_leave(struct vcpu *v, unsigned vector,
+static COLD struct vcpu *unhandled_leave(struct vcpu *v, unsigned vector,
                                                                     uint32_t error_code)
 {
     unhandled(v, vector, error_code);
@@ -181,7 +181,7 @@ static __attribute__((noinline)) struct vcpu *trap_from_user(struct vcpu *v, uns
                    HAS_ERROR_CODE >> vector & 1 ? BOUNCE_ERROR_CODE : 0, error_code);
 }
 
-static __attribute__((noinline, cold)) struct vcpu *trap_traced(struct vcpu *v, unsigned vector)
+static COLD struct vcpu *trap_traced(struct vcpu *v, unsigned vector)
 {
     trap_inject(v, vector, v->regs.error_code);
     return hv_leave_slow(v);
