@@ -127,7 +127,6 @@ static void give_away_children(struct proc *p)
 
         list_del(&c->sibling);
         c->parent = heir;
-        c->exit_signal = SIGCHLD;
         c->exit_signal = SIGCHLD; /* the heir agreed to nothing else */
         list_add_tail(&heir->children, &c->sibling);
         if (c->zombie)
