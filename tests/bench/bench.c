@@ -219,7 +219,7 @@ void rt_image_main(void)
     rows_trap_init();
     rows_event_init();
     rt_events_on();
-    rt_printf("BENCH overhead=%lu\n", bench_overhead);
+    rt_printf("BENCH overhead=%lu first_tsc=%lu\n", bench_overhead, rt_first_tsc);
     for (const struct row *r = rows; r < rows + sizeof(rows) / sizeof(rows[0]); r++) {
         if (only[0] && strcmp(only, r->name))
             continue;

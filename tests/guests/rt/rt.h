@@ -72,6 +72,7 @@ extern const char *rt_cmdline;
 extern uint8_t hypercall_page[];
 extern uint8_t rt_image_end[], rt_stacks[], rt_shared_page[];
 extern uint64_t rt_failsafe_segs[4];
+extern uint64_t rt_first_tsc; /* at the first instruction of the guest */
 extern const uint64_t rt_stub_table[256];
 
 /* ---- hypercalls: rt_call() for any number, through the hypercall page ---- */

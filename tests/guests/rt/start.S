@@ -52,6 +52,9 @@ hypercall_page:
 
     .globl _start
 _start:
+    rdtsc
+    mov %eax, rt_first_tsc
+    mov %edx, rt_first_tsc + 4
     cld
     mov $rt_stacks + RT_STACK - 16, %rsp
     movl $0, rt_stacks
@@ -227,7 +230,9 @@ rt_user_leave:
     .globl rt_stacks
 rt_stacks:
     .skip RT_STACK * 8
-    .globl rt_failsafe_segs, rt_user_return
+    .globl rt_failsafe_segs, rt_user_return, rt_first_tsc
+rt_first_tsc:
+    .skip 8
 rt_failsafe_segs:
     .skip 32
 rt_user_return:
