@@ -186,6 +186,7 @@ static bool bury(struct domain *d)
     for (unsigned i = 0; i < d->vcpus; i++) {
         struct vcpu *v = d->vcpu[i];
 
+        d->cpu_ns += v->runstate.time[XEN_RUNSTATE_running];
         sched->remove(v);
         if (c->fpu_owner == v)
             c->fpu_owner = NULL;

@@ -133,6 +133,7 @@ struct domain {
     struct console *console;              /* backend/console.c */
     uint32_t console_port, store_port; mfn_t console_mfn, store_mfn;
     uint64_t created_at;
+    uint64_t cpu_ns;                      /* of vCPUs that are buried */
     int64_t time_offset;                  /* wall clock minus system time is hv.wall_ns + this */
     uint8_t handle[16];
     struct timer watchdog[2]; uint8_t watchdog_used;

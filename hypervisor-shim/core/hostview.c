@@ -30,7 +30,7 @@ void hostview_init(uint64_t low_size, uint64_t ram_size)
 
 static uint64_t cpu_time(const struct domain *d, uint64_t now)
 {
-    uint64_t sum = 0;
+    uint64_t sum = d->cpu_ns;
 
     for (unsigned i = 0; i < MAX_VCPUS; i++) {
         const struct vcpu *v = d->vcpu[i];
@@ -50,7 +50,7 @@ static void publish_domain(struct hostview_domain *h, const struct domain *d, ui
         .domid = d->id,
         .state = d->state,
         .shutdown_code = d->shutdown_code,
-        .vcpus = d->vcpus,
+        .vcpus = d->max_vcpu,
         .pages = d->pages,
         .max_pages = d->max_pages,
         .cpu_ns = cpu_time(d, now),

@@ -36,10 +36,29 @@ int rule_errno(unsigned rule)
     return rule < RULES ? rules[rule].err : 0;
 }
 
+static const char *errno_name(int err)
+{
+    static const struct {
+        int err;
+        const char *name;
+    } names[] = {
+#define NAME(e) {XEN_##e, #e}
+        NAME(EPERM),  NAME(ENOENT), NAME(ESRCH),  NAME(ENXIO),   NAME(E2BIG),      NAME(EAGAIN),
+        NAME(ENOMEM), NAME(EACCES), NAME(EFAULT), NAME(EBUSY),   NAME(EEXIST),     NAME(ENODEV),
+        NAME(EINVAL), NAME(ENOSPC), NAME(ENOSYS), NAME(ENODATA), NAME(EOPNOTSUPP),
+#undef NAME
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i].err == err)
+            return names[i].name;
+    return "error";
+}
+
 static const char *type_name(unsigned type)
 {
-    static const char *const names[] = {"none",           "L1 table",         "L2 table", "L3 table",
-                                        "L4 table",       "descriptor table", "writable"};
+    static const char *const names[] = {"none",     "L1 table",         "L2 table", "L3 table",
+                                        "L4 table", "descriptor table", "writable"};
 
     return type < sizeof(names) / sizeof(names[0]) ? names[type] : "unknown";
 }
@@ -69,13 +88,20 @@ static int field_text(char *buf, size_t n, const struct reason *r, const char *n
         uint64_t value;
         int decimal;
     } fields[] = {
-        {"va", r->va, 0},           {"mfn", r->mfn, 0},
-        {"old_entry", r->old_entry, 0}, {"new_entry", r->new_entry, 0},
-        {"rip", r->rip, 0},         {"value", r->value, 2},
-        {"limit", r->limit, 2},     {"refs", r->refs, 1},
-        {"type_refs", r->type_refs, 1}, {"level", r->level, 1},
-        {"vector", r->vector, 1},   {"port", r->port, 1},
-        {"domid", r->domid, 1},     {"vcpu", r->vcpu, 1},
+        {"va", r->va, 0},
+        {"mfn", r->mfn, 0},
+        {"old_entry", r->old_entry, 0},
+        {"new_entry", r->new_entry, 0},
+        {"rip", r->rip, 0},
+        {"value", r->value, 2},
+        {"limit", r->limit, 2},
+        {"refs", r->refs, 1},
+        {"type_refs", r->type_refs, 1},
+        {"level", r->level, 1},
+        {"vector", r->vector, 1},
+        {"port", r->port, 1},
+        {"domid", r->domid, 1},
+        {"vcpu", r->vcpu, 1},
     };
 
     if (text_equal(name, "owner"))
@@ -98,8 +124,14 @@ struct sentence {
     size_t n, used;
 };
 
-static char *rest(struct sentence *s) { return s->buf + (s->used < s->n ? s->used : s->n); }
-static size_t room(struct sentence *s) { return s->used < s->n ? s->n - s->used : 0; }
+static char *rest(struct sentence *s)
+{
+    return s->buf + (s->used < s->n ? s->used : s->n);
+}
+static size_t room(struct sentence *s)
+{
+    return s->used < s->n ? s->n - s->used : 0;
+}
 
 int reason_format(char *buf, size_t n, const struct reason *r)
 {
@@ -123,6 +155,6 @@ int reason_format(char *buf, size_t n, const struct reason *r)
         s.used += (size_t)field_text(rest(&s), room(&s), r, name);
     }
     if (r->err)
-        s.used += (size_t)text_format(rest(&s), room(&s), " (%d)", r->err);
+        s.used += (size_t)text_format(rest(&s), room(&s), " (-%s)", errno_name(-r->err));
     return (int)s.used;
 }

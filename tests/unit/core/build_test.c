@@ -576,6 +576,70 @@ Test(build, sixty_four_guests)
     cr_assert_eq(hostview.ended, 1);
 }
 
+/* A machine that is nearly full: wherever memory ends, the domain is refused, or the boot stops. */
+Test(build, memory_may_end_anywhere)
+{
+    for (uint64_t frames = 40; frames < 200; frames += 3) {
+        struct boot_guest g = guest(20);
+        struct domain *d;
+
+        hosted_init(frames);
+        hosted.quiet = true;
+        hv.noexit = 1;
+        d = domain_create(1, "small", 20, 32);
+        if (!d)
+            continue;
+        if (d->state == DOMAIN_PAUSED)
+            for (unsigned i = 0; i < 32 && vcpu_create(d, i); i++)
+                ;
+        else
+            cr_assert_eq(d->reasons.first.rule, RULE_MACHINE_MEMORY);
+        domain_crash(d);
+        domain_bury();
+        cr_assert(d->buried);
+        cr_assert_eq(frame_audit(), 0);
+        (void)g;
+    }
+}
+
+Test(build, a_burial_that_takes_long)
+{
+    struct vcpu *v = start_one(guest(4096));
+    struct domain *d = v->domain;
+
+    hosted.interrupt_every = 1;
+    domain_shutdown(d, 0);
+    domain_bury();
+    cr_assert_not(d->buried);
+    cr_assert(hv.cpu[0].work & CPU_WORK_EXIT);
+    hosted.interrupt_every = 0;
+    domain_bury();
+    cr_assert(d->buried);
+}
+
+Test(build, no_room_for_the_domain_is_a_panic, .exit_code = HOSTVIEW_EXIT_PANIC)
+{
+    struct boot_guest g = guest(4096);
+
+    hosted_init(6);
+    hosted.quiet = true;
+    hv_start(&g, 1);
+}
+
+Test(build, no_room_for_its_vcpus)
+{
+    struct boot_guest two[2] = {guest(1100), guest(1100)};
+
+    hosted_init(1100 + 200);
+    hosted.quiet = true;
+    hv.noexit = 1;
+    two[1].vcpus = 32;
+    hv_start(two, 2);
+    cr_assert_eq(hv.domain[1]->state, DOMAIN_RUNNING);
+    cr_assert_eq(hv.domain[2]->state, DOMAIN_CRASHED);
+    cr_assert_eq(hv.domain[2]->reasons.first.rule, RULE_MACHINE_MEMORY);
+}
+
 Test(build, no_guest_is_a_panic, .exit_code = HOSTVIEW_EXIT_PANIC) { hv_start(NULL, 0); }
 
 Test(build, too_many_guests_are_a_panic, .exit_code = HOSTVIEW_EXIT_PANIC)

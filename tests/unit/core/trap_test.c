@@ -296,6 +296,78 @@ Test(trap, traced)
     cr_assert_eq(trace_ring[0].domid, 1);
 }
 
+/* Each word of a frame may be the one that is not mapped: stacks across both ends of what is
+ * writable. Whatever the way in, the guest dies by one reason, and alone. */
+enum way { BY_DIVIDE, BY_DOUBLE_FAULT, BY_PAGE_FAULT, BY_CALLBACK, BY_EVENT, BY_INT, BY_SYSCALL,
+           BY_INJECT, BY_INJECT_CODE, WAYS };
+
+static void go(enum way way)
+{
+    switch (way) {
+    case BY_DIVIDE:
+        hv_trap(v, DE);
+        break;
+    case BY_DOUBLE_FAULT:
+        hv_trap(v, DF);
+        break;
+    case BY_PAGE_FAULT:
+        v->regs.error_code = 4;
+        hv_page_fault(v, 0x5000);
+        break;
+    case BY_CALLBACK:
+        trap_callback(v, CB_FAILSAFE);
+        break;
+    case BY_EVENT:
+        v->info->evtchn_upcall_pending = 1;
+        syscall_of(v);
+        break;
+    case BY_INT:
+        hv_trap(v, 0x42);
+        break;
+    case BY_SYSCALL:
+        v->kernel_mode = 0;
+        syscall_of(v);
+        break;
+    case BY_INJECT:
+        trap_inject(v, BP, 0);
+        break;
+    default:
+        trap_inject(v, GP, 8);
+    }
+}
+
+static void straddle(bool user)
+{
+    for (unsigned way = 0; way < WAYS; way++)
+        for (int end = 0; end < 2; end++)
+            for (int k = end ? 1 : 0; k <= 3; k++) {
+                uint64_t sp = (end ? hosted_va(g->l4) : HOSTED_BASE) + 16 * (unsigned)k;
+
+                if (g->d->state != DOMAIN_RUNNING) {
+                    exec_teardown();
+                    exec_setup();
+                }
+                user ? user_regs() : kernel_regs();
+                for (unsigned i = 0; i < 256; i++)
+                    handler(i, 3);
+                for (unsigned i = 0; i < CALLBACKS; i++)
+                    v->callback[i].rip = HANDLER;
+                v->regs.rax = 64;
+                v->kernel_sp = sp;
+                if (!user)
+                    v->regs.rsp = sp;
+                if (way == BY_SYSCALL && !user)
+                    continue;
+                if (way == BY_EVENT && user)
+                    continue;
+                assert_killed(go(way), RULE_BOUNCE_STACK);
+                cr_assert_eq(g->d->reasons.count - (way == BY_EVENT), 1);
+            }
+}
+
+Test(trap, kernel_frames_across_the_end_of_a_stack) { straddle(false); }
+Test(trap, user_frames_across_the_end_of_a_stack) { straddle(true); }
+
 /* -- system calls ---------------------------------------------------------------- */
 
 Test(trap, user_system_calls)
