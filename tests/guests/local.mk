@@ -134,3 +134,14 @@ tests_guests_boot_p2m_CPPFLAGS = $(GUEST_RT_CPPFLAGS) -DRT_INIT_P2M=0xffff900000
 tests_guests_boot_p2m_CFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_boot_p2m_CCASFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_boot_p2m_LDFLAGS = $(GUEST_RT_LDFLAGS)
+
+# Input, and who gets it.
+EXTRA_PROGRAMS += tests/guests/echo
+GUEST_TEST_DEPS += tests/guests/echo
+GUEST_TESTS += tests/guests/input.sh
+tests_guests_echo_SOURCES = tests/guests/echo.c
+tests_guests_echo_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+tests_guests_echo_CFLAGS = $(EXAMPLE_CFLAGS)
+tests_guests_echo_LDFLAGS = $(EXAMPLE_LDFLAGS)
+tests_guests_echo_LDADD = libpv/libpv.a
+tests_guests_echo_DEPENDENCIES = $(EXAMPLE_DEPS)
