@@ -18,6 +18,7 @@ enum {
     GUEST_ORDER = 9,   /* the biggest extent for a guest */
     HANDFUL = 32,
     E820_MAX = 128,
+    RELEASE_STEP = 1024, /* frames between two looks for interrupts */
 };
 
 struct extents {
@@ -565,26 +566,21 @@ bool domain_memory_release(struct domain *d)
 {
     if (!table_zap_done(d))
         return false;
-    for (; d->release_at < frame_count; d->release_at++) {
+    while (d->release_at < frame_count) {
         struct frame *f = &frame_table[d->release_at];
 
-        if (likely(f->owner != d->id || (f->flags & FRAME_HV)))
-            continue;
-        if (f->flags & (FRAME_PINNED | FRAME_ORPHAN)) {
-            bool both = (f->flags & FRAME_PINNED) && (f->flags & FRAME_ORPHAN);
-
-            HV_ASSERT(!both);
-            f->flags &= ~(FRAME_PINNED | FRAME_ORPHAN);
-            table_put(d, f);
-            if (!table_zap_done(d))
-                return false;
+        if (unlikely(f->owner == d->id) && !(f->flags & FRAME_HV)) {
+            if (f->flags & (FRAME_PINNED | FRAME_ORPHAN)) {
+                f->flags &= ~(FRAME_PINNED | FRAME_ORPHAN); /* a PARTIAL frame is never pinned */
+                table_put(d, f);
+                if (!table_zap_done(d))
+                    return false;
+            }
+            if (f->owner == d->id && f->flags & FRAME_ALLOCATED) /* the pin may have been its last use */
+                frame_domain_free(d, mfn(d->release_at));
         }
-        if (f->flags & FRAME_ALLOCATED && f->owner == d->id)
-            frame_domain_free(d, mfn(d->release_at));
-        if (!(d->release_at & 1023) && plat_interrupt_pending()) {
-            d->release_at++;
+        if (++d->release_at % RELEASE_STEP == 0 && plat_interrupt_pending())
             return false;
-        }
     }
     if (d->e820)
         frame_hv_free(d->e820, 0);

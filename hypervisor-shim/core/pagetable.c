@@ -191,6 +191,7 @@ static long upper_promote(const struct pt *c, struct frame *f, unsigned level)
         if (!(e & PTE_P) || (level == 4 && i >= L4_HV_FIRST && i <= L4_HV_LAST))
             continue;
         at.va = mfn_to_maddr(m) + i * sizeof(*t);
+        at.entry = e;
         rc = upper_get(&at, f, e, level);
         if (unlikely(rc)) {
             f->progress = i;
@@ -301,8 +302,9 @@ static long type_refuse(const struct pt *c, struct frame *f, unsigned level)
     mfn_t m = frame_mfn(f);
 
     if (f->type == FRAME_WRITABLE)
-        return pt_refuse(c, RULE_PT_TABLE_WRITABLE, .mfn = m.n, .level = level);
-    return pt_refuse(c, RULE_PT_TABLE_TYPE, .mfn = m.n, .level = level);
+        return pt_refuse(c, RULE_PT_TABLE_WRITABLE, .mfn = m.n, .level = level,
+                         .new_entry = c->entry);
+    return pt_refuse(c, RULE_PT_TABLE_TYPE, .mfn = m.n, .level = level, .new_entry = c->entry);
 }
 
 static long table_resume(const struct pt *c, struct frame *f, unsigned level, bool ours)
@@ -331,7 +333,8 @@ long table_get(const struct pt *c, struct frame *f, unsigned level)
     long rc;
 
     if (unlikely(f->refs >= FRAME_REFS_MAX))
-        return pt_refuse(c, RULE_PT_REFS, .mfn = frame_mfn(f).n, .level = level);
+        return pt_refuse(c, RULE_PT_REFS, .mfn = frame_mfn(f).n, .level = level,
+                         .new_entry = c->entry);
     if (f->type_refs) {
         if (unlikely(f->type != level))
             return type_refuse(c, f, level);
@@ -370,6 +373,7 @@ long table_update(const struct pt *c, struct frame *f, uint64_t *p, uint64_t e, 
 {
     unsigned level = f->type, slot = ((uintptr_t)p & PV_PAGE_MASK) / sizeof(*p);
     uint64_t old = __atomic_load_n(p, __ATOMIC_RELAXED);
+    struct pt at = *c;
     long rc;
 
     if (unlikely(level == 4 && slot >= L4_HV_FIRST && slot <= L4_HV_LAST))
@@ -384,7 +388,8 @@ long table_update(const struct pt *c, struct frame *f, uint64_t *p, uint64_t e, 
                 return 0;
             }
         }
-        rc = upper_get(c, f, e, level);
+        at.entry = e;
+        rc = upper_get(&at, f, e, level);
         if (unlikely(rc))
             return rc;
     }

@@ -67,6 +67,7 @@ struct pt {
     struct domain *d;
     struct vcpu *v;      /* NULL: nobody in particular */
     uint64_t va;         /* the address argument that reasons show */
+    uint64_t entry;      /* and the entry of an upper level that asks for a table; 0: none does */
     uint16_t owner;      /* whose frames new L1 entries may map: d->id, or XEN_DOMID_IO */
 };
 

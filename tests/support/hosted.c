@@ -473,6 +473,8 @@ void plat_idle(void)
 
 void plat_power_off(unsigned status)
 {
+    if (status && hosted.quiet)
+        fprintf(stderr, "%s\n", hosted.console);
     fprintf(stderr, "hosted: power off, %u\n", status);
     exit((int)status);
 }

@@ -12,6 +12,8 @@
 #include <pv/abi/grant_table.h>
 #include "tests/support/hosted.h"
 
+#define HV_VA 0xffff820000000000ull /* an address of the hypervisor's */
+
 enum { PAGES = 64, ARGS = 0 /* pfn of the page that arguments lie in */ };
 
 static struct hosted_guest *g, *other;
