@@ -145,3 +145,15 @@ tests_guests_echo_CFLAGS = $(EXAMPLE_CFLAGS)
 tests_guests_echo_LDFLAGS = $(EXAMPLE_LDFLAGS)
 tests_guests_echo_LDADD = libpv/libpv.a
 tests_guests_echo_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+# Two guests with shared pages and events; and as many guests as there may be.
+EXTRA_PROGRAMS += tests/guests/peers
+GUEST_TEST_DEPS += tests/guests/peers
+GUEST_TESTS += tests/guests/peers.sh
+tests_guests_peers_SOURCES = tests/guests/peers.c $(GUEST_T_SOURCES)
+tests_guests_peers_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
+tests_guests_peers_CFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_peers_CCASFLAGS = $(GUEST_RT_CFLAGS)
+tests_guests_peers_LDFLAGS = $(GUEST_RT_LDFLAGS)
+tests_guests_peers_LDADD = $(GUEST_RT_LDADD)
+tests_guests_peers_DEPENDENCIES = $(GUEST_RT_DEPS)
