@@ -20,7 +20,7 @@ enum {
     LAPIC_LINT0 = 0x350,
     LAPIC_ID = 0x20
 };
-enum { LVT_MASKED = 1 << 16 };
+enum { LVT_MASKED = 1 << 16, APIC_X2 = 1 << 10, APIC_ON = 1 << 11 };
 
 volatile uint32_t *lapic;
 static volatile uint32_t *ioapic;
@@ -63,7 +63,10 @@ void intr_init(void)
     uint64_t base = rdmsr(MSR_APIC_BASE);
 
     pic_mask();
-    wrmsr(MSR_APIC_BASE, base | 1 << 11);
+    if (base & APIC_X2) /* firmware left its registers out of memory: the way back is through off */
+        wrmsr(MSR_APIC_BASE, base & ~(uint64_t)(APIC_X2 | APIC_ON));
+    base &= ~(uint64_t)APIC_X2;
+    wrmsr(MSR_APIC_BASE, base | APIC_ON);
     lapic = mmio_map(base & 0xffffff000, PV_PAGE_SIZE);
     lapic[LAPIC_TPR / 4] = 0;
     lapic[LAPIC_LINT0 / 4] = LVT_MASKED;
