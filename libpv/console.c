@@ -3,18 +3,22 @@
  * console.c - console_io or the console ring, and a small printf.
  *
  * Usable before pv_start_init() is through: the ring is found by m2p and the initial mapping, and
- * nothing here allocates, locks or needs a trap handler.
+ * nothing here allocates, waits without end or needs a trap handler.
  *
  * The ring is shared with the back-end. out_prod and in_cons are ours; out_cons and in_prod are
  * read once per round, and an impossible distance counts as "no room" or "nothing there".
  */
 #include <pv/console.h>
+#include <pv/event.h>
 #include <pv/host.h>
 #include <pv/hypercall.h>
 #include "internal.h"
 
+#define LOCK_PATIENCE 1000
+
 static struct xencons_interface *ring; /* NULL: use console_io */
 static uint32_t ring_port;
+static char ring_busy;
 
 void pv_console_init(const struct xen_start_info *si)
 {
@@ -39,9 +43,32 @@ static void notify(void)
     pv_hypercall_event_channel_op(XEN_EVTCHNOP_send, &send);
 }
 
+/*
+ * One vCPU at a time moves an index, and no event handler meanwhile. Who waits for too long goes
+ * ahead: an NMI or a panic may have interrupted the owner, and garbled text is better than none.
+ */
+static bool ring_lock(void)
+{
+    bool state = pv_machine.shared && pv_events_disable();
+
+    for (unsigned i = 0; i < LOCK_PATIENCE; i++) {
+        if (!__atomic_test_and_set(&ring_busy, __ATOMIC_ACQUIRE))
+            break;
+        pv_host_relax();
+    }
+    return state;
+}
+
+static void ring_unlock(bool state)
+{
+    __atomic_clear(&ring_busy, __ATOMIC_RELEASE);
+    pv_events_restore(state);
+}
+
 /* Puts in what fits; returns how much. */
 static size_t ring_put(const char *text, size_t n)
 {
+    bool state = ring_lock();
     uint32_t cons = __atomic_load_n(&ring->out_cons, __ATOMIC_ACQUIRE);
     uint32_t prod = ring->out_prod;
     size_t done = 0;
@@ -53,6 +80,7 @@ static size_t ring_put(const char *text, size_t n)
         __atomic_store_n(&ring->out_prod, prod, __ATOMIC_RELEASE);
         notify();
     }
+    ring_unlock(state);
     return done;
 }
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpu.c - segment bases, descriptor tables, debug registers, port rights: one hypercall each, with
- * frames translated. (CPUID and the time-stamp counter are in x86_64/cpu.S.)
+ * cpu.c - segment bases, descriptor tables, debug registers, port rights.
+ *
+ * One hypercall each, with frames translated. CPUID and the time-stamp counter, which take an
+ * instruction of their own, are in x86_64/cpu.S. Invariant: a frame is handed over as a descriptor
+ * table only after its linear mapping became read-only.
  */
 #include <pv/cpu.h>
 #include <pv/abi/cpuid.h>

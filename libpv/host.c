@@ -119,7 +119,7 @@ WEAK void pv_host_relax(void)
     pv_sched_yield();
 }
 
-WEAK _Noreturn void pv_host_panic(const char *why)
+WEAK PV_NORETURN void pv_host_panic(const char *why)
 {
     pv_printf("libpv: %s\n", why);
     pv_sched_crash();

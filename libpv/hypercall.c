@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hypercall.c - names for error numbers. (The trap itself is x86_64/hypercall.S.)
+ * hypercall.c - names for error numbers.
+ *
+ * The hypercalls themselves are inline functions in the header, over pv_trap(), which is in
+ * x86_64/hypercall.S and nowhere else. What is left for C is to say in words what a hypervisor
+ * answered. Must never allocate or fail: it is used where things have gone wrong already.
  */
 #include <pv/hypercall.h>
 

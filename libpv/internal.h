@@ -26,7 +26,7 @@ struct pv_machine {
 extern struct pv_machine pv_machine;
 
 /* C's part of pv_entry. */
-_Noreturn void pv_start_main(const struct xen_start_info *si, void *virt_base);
+PV_NORETURN void pv_start_main(const struct xen_start_info *si, void *virt_base);
 
 /* The machine frame behind a guest frame, or PV_MFN_INVALID (out of range, or ballooned out). */
 mfn_t pv_p2m(pfn_t frame);

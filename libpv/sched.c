@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sched.c - sched_op: yield, block, poll, shutdown.
+ * sched.c - sched_op: yield, block, poll, shutdown, watchdog.
+ *
+ * One hypercall each. Invariant: the functions that end the guest do not return, whatever the
+ * hypervisor answers. Must never touch events or locks, since these are called from panics.
  */
 #include <pv/sched.h>
 #include <pv/hypercall.h>
@@ -22,7 +25,7 @@ int pv_sched_poll(const uint32_t *ports, unsigned n, uint64_t deadline)
     return (int)pv_hypercall_sched_op(XEN_SCHEDOP_poll, &poll);
 }
 
-_Noreturn void pv_sched_shutdown(unsigned reason)
+PV_NORETURN void pv_sched_shutdown(unsigned reason)
 {
     struct xen_sched_shutdown how = {.reason = reason};
 
@@ -30,12 +33,12 @@ _Noreturn void pv_sched_shutdown(unsigned reason)
         pv_hypercall_sched_op(XEN_SCHEDOP_shutdown, &how);
 }
 
-_Noreturn void pv_sched_poweroff(void)
+PV_NORETURN void pv_sched_poweroff(void)
 {
     pv_sched_shutdown(XEN_SHUTDOWN_poweroff);
 }
 
-_Noreturn void pv_sched_crash(void)
+PV_NORETURN void pv_sched_crash(void)
 {
     pv_sched_shutdown(XEN_SHUTDOWN_crash);
 }

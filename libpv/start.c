@@ -42,7 +42,7 @@ int pv_start_init(const struct xen_start_info *si, void *virt_base)
     return err;
 }
 
-_Noreturn void pv_start_main(const struct xen_start_info *si, void *virt_base)
+PV_NORETURN void pv_start_main(const struct xen_start_info *si, void *virt_base)
 {
     if (pv_start_init(si, virt_base) != 0)
         pv_host_panic("shared_info could not be mapped");

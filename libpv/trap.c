@@ -14,7 +14,7 @@
 #include "internal.h"
 
 extern const char pv_trap_stubs[], pv_trap_crit_begin[], pv_trap_crit_end[];
-_Noreturn void pv_trap_resume(struct pv_regs *regs);
+PV_NORETURN void pv_trap_resume(struct pv_regs *regs);
 uint8_t *pv_trap_dispatch(struct pv_regs *regs);
 
 #define STUB_BYTES  16
@@ -176,7 +176,7 @@ void pv_regs_init_user(struct pv_regs *regs, uint64_t rip, uint64_t rsp)
     };
 }
 
-_Noreturn void pv_trap_return(struct pv_regs *regs)
+PV_NORETURN void pv_trap_return(struct pv_regs *regs)
 {
     regs->error = 0;
     pv_trap_resume(regs);

@@ -28,12 +28,13 @@ extern "C" {
 void pv_console_init(const struct xen_start_info *si);
 
 /*
- * Writes n bytes. Context: any; text of several vCPUs may mix.
+ * Writes n bytes. Context: any, also a panic; pieces of several vCPUs' text may alternate.
  * Returns how many were taken: n, or fewer when the other end is asleep.
  */
 size_t pv_console_write(const char *text, size_t n);
 
-/* Reads what has arrived, at most n bytes, without waiting. Returns how many. */
+/* Reads what has arrived, at most n bytes, without waiting; one reader at a time. Returns how many.
+ */
 size_t pv_console_read(char *text, size_t n);
 
 /*

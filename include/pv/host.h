@@ -80,7 +80,7 @@ void pv_host_relax(void);
  * Something is wrong that can't be returned to a caller. Must not return.
  * Default: prints the text and crashes the guest.
  */
-_Noreturn void pv_host_panic(const char *why);
+PV_NORETURN void pv_host_panic(const char *why);
 
 /*
  * A trap without a handler (pv_trap_handle()). regs as in trap.h. Returning resumes the

@@ -31,9 +31,9 @@ void pv_sched_block(void);
 int pv_sched_poll(const uint32_t *ports, unsigned n, uint64_t deadline);
 
 /* Ends the guest: XEN_SHUTDOWN_*. */
-_Noreturn void pv_sched_shutdown(unsigned reason);
-_Noreturn void pv_sched_poweroff(void);
-_Noreturn void pv_sched_crash(void);
+PV_NORETURN void pv_sched_shutdown(unsigned reason);
+PV_NORETURN void pv_sched_poweroff(void);
+PV_NORETURN void pv_sched_crash(void);
 
 /*
  * A watchdog: the guest is shut down (XEN_SHUTDOWN_watchdog) if it does not call again within

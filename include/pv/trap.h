@@ -120,7 +120,7 @@ void pv_regs_init_user(struct pv_regs *regs, uint64_t rip, uint64_t rsp);
  * masked or regs must have been made by pv_regs_init_user(). User mode needs a user page table
  * (pv_space_switch()) and a kernel stack to come back on (pv_cpu_set_kernel_stack()).
  */
-_Noreturn void pv_trap_return(struct pv_regs *regs);
+PV_NORETURN void pv_trap_return(struct pv_regs *regs);
 
 /* Prints vector and registers on the console. */
 void pv_trap_print(const struct pv_regs *regs);

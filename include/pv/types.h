@@ -117,6 +117,8 @@ static inline pv_gptr_t pv_gptr(const void *p)
     return g;
 }
 
+#define PV_NORETURN __attribute__((noreturn))
+
 #define PV_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 PV_STATIC_ASSERT(sizeof(pfn_t) == 8 && sizeof(mfn_t) == 8, "frame numbers are 64-bit words");

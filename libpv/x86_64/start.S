@@ -3,8 +3,8 @@
  * start.S - the entry point for kernels without one: ELF notes, first stack, first call.
  *
  * This object is taken from libpv.a only by a kernel whose linker script asks for pv_entry
- * (libpv's pv.ld does). The script defines pv_virt_base, where frame 0 is mapped. A kernel may
- * say who it is by defining the absolute symbol or leave it at "libpv".
+ * (libpv's pv.ld does). The script defines pv_virt_base, where frame 0 is mapped. A kernel that
+ * wants to say more in its notes brings an entry point and notes of its own.
  */
 #include <pv/abi/elfnote.h>
 #include <pv/abi/features.h>
