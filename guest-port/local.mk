@@ -11,7 +11,8 @@
 
 guest_build = guest-port
 guest_kernel = $(guest_build)/kernel/kernel.elf
-guest_programs = $(guest_build)/usertests $(guest_build)/lmb $(guest_build)/sysfuzz $(guest_build)/soak
+guest_tools = $(guest_build)/lmb $(guest_build)/sysfuzz $(guest_build)/soak $(guest_build)/ptyrun
+guest_programs = $(guest_build)/usertests $(guest_tools)
 guest_image = $(guest_build)/disk.img
 GUEST_USER_CFLAGS = -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -static
 
@@ -37,7 +38,7 @@ usertests_sources = $(wildcard $(srcdir)/guest-port/user/ut/*.c)
 $(guest_build)/usertests: $(usertests_sources) $(wildcard $(srcdir)/guest-port/user/ut/*.h $(srcdir)/guest-port/user/ut/*.def)
 	$(AM_V_CCLD)$(MKDIR_P) $(guest_build) && $(MUSL_GCC) $(GUEST_USER_CFLAGS) -o $@ $(usertests_sources)
 
-$(guest_build)/lmb $(guest_build)/sysfuzz $(guest_build)/soak: $(guest_build)/%: $(srcdir)/guest-port/user/%.c
+$(guest_tools): $(guest_build)/%: $(srcdir)/guest-port/user/%.c
 	$(AM_V_CCLD)$(MKDIR_P) $(guest_build) && $(MUSL_GCC) $(GUEST_USER_CFLAGS) -o $@ $<
 
 guest_files = $(wildcard $(srcdir)/guest-port/etc/*) $(srcdir)/guest-port/mkroot
