@@ -36,9 +36,9 @@ void pv_ring_end_init(struct pv_ring_end *e, struct pv_ring_shared *shared, bool
     e->is_front = is_front;
     e->broken = false;
     /* An end that comes to a ring in use goes on where its own side stopped. */
-    e->produced = is_front ? shared->req_prod : shared->rsp_prod;
+    e->consumed = __atomic_load_n(&shared->rsp_prod, __ATOMIC_ACQUIRE);
+    e->produced = is_front ? shared->req_prod : e->consumed;
     e->published = e->produced;
-    e->consumed = shared->rsp_prod;
 }
 
 /* Where the other end says it is. */
