@@ -29,10 +29,12 @@ static void show(const char *s, size_t n)
     mid_line = s[n - 1] != '\n';
 }
 
+/* The returns tell pvctl that this end of a line is not the guest's own: it puts the line
+ * together again (tools/pvctl/demux.c). */
 static void show_line(const char *prefix, const char *s, size_t n)
 {
     if (mid_line)
-        show("\n", 1);
+        show("\r\r\n", 3);
     show(prefix, text_length(prefix));
     show(s, n);
     if (mid_line)

@@ -26,8 +26,12 @@ static void deliver_line(struct demux *d)
 
 static void to_guest(struct demux *d, const char *bytes, size_t n)
 {
-    if (n && !d->banner)
-        d->sink->guest(d->sink->ctx, bytes, n);
+    if (!n || d->banner)
+        return;
+    if (d->cut)
+        d->sink->guest(d->sink->ctx, "\n", 1); /* cut for another guest's line: it stays */
+    d->cut = false;
+    d->sink->guest(d->sink->ctx, bytes, n);
 }
 
 static void plain_byte(struct demux *d, char c)
@@ -48,7 +52,7 @@ static void plain_byte(struct demux *d, char c)
         if (d->mark[++d->matched])
             return;
         d->matched = 0;
-        d->banner = false;
+        d->banner = d->cut = false;
         d->in_line = true;
         return;
     }
@@ -67,6 +71,12 @@ void demux_feed(struct demux *d, const char *bytes, size_t n)
             d->returns++;
             continue;
         }
+        if (bytes[i] == '\n' && d->returns >= 3 && !d->in_line && !d->matched) {
+            d->returns = 0;
+            d->cut = true;
+            d->sink->raw(d->sink->ctx, "\n", 1);
+            continue;
+        }
         /* '\r's before a line end are part of it; others are the guest's own. */
         for (; d->returns; d->returns--)
             if (bytes[i] != '\n')
@@ -77,6 +87,7 @@ void demux_feed(struct demux *d, const char *bytes, size_t n)
 
 void demux_end(struct demux *d)
 {
+    d->cut = false;
     to_guest(d, d->mark, d->matched);
     d->matched = 0;
     if (d->in_line && d->len)

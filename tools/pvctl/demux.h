@@ -5,7 +5,8 @@
  * Hypervisor lines begin with a mark ("(XEN) ", "(shim) ") and may break into the middle
  * of a guest's line, which then goes on after them. Guest bytes pass through at once,
  * also half lines (a prompt has no end); only bytes that may turn out to be a mark wait.
- * Line ends become a single '\n'.
+ * Line ends become a single '\n'. Where the shim had to end a guest's half line itself, to
+ * begin a line of its own, it writes "\r\r\r\n": that end is taken out again.
  */
 #ifndef PVCTL_DEMUX_H
 #define PVCTL_DEMUX_H
@@ -25,6 +26,7 @@ struct demux {
     const char *mark;
     bool banner;    /* all before the first mark is the hypervisor's own banner */
     bool in_line;   /* within a hypervisor line */
+    bool cut;       /* a line end that is not the guest's waits for the mark that explains it */
     size_t returns; /* '\r's that wait for what follows */
     size_t matched; /* bytes of the mark that wait */
     size_t len;

@@ -39,6 +39,7 @@ struct run {
     pid_t qemu;
     int to_qemu, from_qemu, errors;
     bool raw_terminal, stopped, timed_out, input_open;
+    bool mid_line; /* a guest's line on stdout has not ended yet */
     enum ending ending;
     char *kept[KEPT_LINES]; /* the hypervisor's last lines, shown when it went wrong */
     size_t lines, crash_line;
@@ -82,6 +83,7 @@ static void guest_bytes(void *ctx, const char *bytes, size_t n)
 {
     struct run *r = ctx;
 
+    r->mid_line = bytes[n - 1] != '\n';
     for (; r->raw_terminal && n; bytes++, n--) {
         if (*bytes == '\n')
             write_all(STDOUT_FILENO, "\r", 1);
@@ -93,6 +95,8 @@ static void guest_bytes(void *ctx, const char *bytes, size_t n)
 
 static void show_line(const struct run *r, const char *line)
 {
+    if (r->mid_line && isatty(STDERR_FILENO))
+        fprintf(stderr, "%s\n", r->raw_terminal ? "\r" : "");
     fprintf(stderr, "%s(%s) %s%s%s\n", say_color(stderr, SAY_DIM),
             r->plan->on == ON_XEN ? "XEN" : "shim", line, say_color(stderr, SAY_PLAIN),
             r->raw_terminal ? "\r" : "");

@@ -65,7 +65,7 @@ Test(console, others_are_shown_in_whole_lines)
     cr_assert_str_eq(shown(), "(d2) half a line\n");
     say(g, "prompt> ");
     say(other, "more\n");
-    cr_assert_str_eq(shown(), "prompt> \n(d2) and more\n");
+    cr_assert_str_eq(shown(), "prompt> \r\r\n(d2) and more\n");
     hv_log("one\ntwo\n");
     cr_assert_str_eq(shown(), "(shim) one\n(shim) two\n");
     for (unsigned i = 0; i < CONSOLE_LINE + 5; i++)

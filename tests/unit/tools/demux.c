@@ -81,6 +81,13 @@ Test(demux, returns)
     expect("(shim) ", false, "a\rb\r\r\nc\r\n(shim) x\r\n", "a\rb\nc\n", "x|");
 }
 
+Test(demux, lines_that_the_shim_cut_are_whole_again)
+{
+    expect("(shim) ", false, "sum \r\r\r\n(shim) news\r\n42\r\n", "sum 42\n", "news|");
+    expect("(shim) ", false, "sum \r\r\r\n(d2) hello\r\n42\r\n", "sum \n(d2) hello\n42\n", "");
+    expect("(shim) ", false, "sum\r\r\r\n", "sum", "");
+}
+
 Test(demux, half_a_line_at_the_end)
 {
     expect("(shim) ", false, "prompt> (shim) dying", "prompt> ", "dying|");
