@@ -43,7 +43,7 @@ tests_guests_calls_LDADD = $(GUEST_RT_LDADD)
 tests_guests_calls_DEPENDENCIES = $(GUEST_RT_DEPS)
 
 tests_guests_mmu_SOURCES = tests/guests/mmu.c tests/guests/mmu.h tests/guests/mmu_ext.c \
-	tests/guests/mmu_types.c $(GUEST_T_SOURCES)
+	tests/guests/mmu_types.c tests/guests/mmu_long.c $(GUEST_T_SOURCES)
 tests_guests_mmu_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
 tests_guests_mmu_CFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_mmu_CCASFLAGS = $(GUEST_RT_CFLAGS)
@@ -52,7 +52,7 @@ tests_guests_mmu_LDADD = $(GUEST_RT_LDADD)
 tests_guests_mmu_DEPENDENCIES = $(GUEST_RT_DEPS)
 
 tests_guests_traps_SOURCES = tests/guests/traps.c tests/guests/traps.h tests/guests/traps_emul.c \
-	tests/guests/traps_user.c tests/guests/traps_fpu.c tests/guests/traps_asm.S $(GUEST_T_SOURCES)
+	tests/guests/traps_user.c tests/guests/traps_fpu.c tests/guests/traps_asm.S tests/guests/traps_switch.c $(GUEST_T_SOURCES)
 tests_guests_traps_CPPFLAGS = $(GUEST_RT_CPPFLAGS)
 tests_guests_traps_CFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_traps_CCASFLAGS = $(GUEST_RT_CFLAGS)

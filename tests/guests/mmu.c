@@ -200,6 +200,9 @@ static const struct test tests[] = {
     {"direct-refused", mmu_direct_refused},
     {"direct-upper-levels", mmu_direct_l2},
     {"direct-not-a-table", mmu_direct_not_table},
+    {"long-batch", mmu_long_batch},
+    {"long-multicall", mmu_long_multicall},
+    {"long-pin", mmu_long_pin},
     {"memory-maps", mmu_memory_maps},
     {"memory-reservation", mmu_memory_reservation},
     {"memory-exchange", mmu_memory_exchange},
@@ -209,6 +212,7 @@ static const struct test tests[] = {
 void rt_image_main(void)
 {
     t_window();
+    rt_vcpu(XEN_VCPUOP_stop_periodic_timer, 0, NULL);
     rt_events_on();
     RUN_TESTS("mmu", tests);
 }

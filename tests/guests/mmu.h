@@ -52,6 +52,7 @@ void mmu_ext_codes(void), mmu_ext_pages(void), mmu_ext_ldt(void), mmu_ext_flushe
     mmu_stale_type(void);
 void mmu_direct_forms(void), mmu_direct_refused(void), mmu_direct_l2(void),
     mmu_direct_not_table(void);
+void mmu_long_batch(void), mmu_long_multicall(void), mmu_long_pin(void);
 void mmu_memory_maps(void), mmu_memory_reservation(void), mmu_memory_exchange(void),
     mmu_memory_codes(void);
 

@@ -313,6 +313,7 @@ static const struct test tests[] = {
     {"user-32-bit", user_compat},
     {"user-sysenter", user_sysenter},
     {"user-io", user_io},
+    {"user-event", user_event},
     {"emul-control-registers", emul_control_registers},
     {"emul-debug-registers", emul_debug_registers},
     {"emul-msrs", emul_msrs},
@@ -327,6 +328,7 @@ static const struct test tests[] = {
     {"fpu-taskswitch", fpu_taskswitch},
     {"fpu-user", fpu_user},
     {"fpu-between-vcpus", fpu_vcpus},
+    {"failsafe-segments", failsafe_segments},
 };
 
 void rt_image_main(void)

@@ -44,6 +44,7 @@ void user_syscall(void), user_exceptions(void), user_page_fault(void), user_segm
     user_bad_iret(void), user_single_step(void), user_compat(void), user_sysenter(void),
     user_io(void), user_demand(void), user_iret_registers(void), user_dpl(void),
     user_callback_mask(void), user_fsgsbase(void);
+void user_event(void), failsafe_segments(void);
 void emul_control_registers(void), emul_debug_registers(void), emul_msrs(void), emul_cpuid(void),
     emul_xcr(void), emul_cache(void), emul_io(void), emul_refused(void), emul_cli_sti(void),
     emul_tsc(void);
