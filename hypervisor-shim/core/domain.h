@@ -67,6 +67,7 @@ struct vcpu {
     uint8_t id;
     uint8_t in_multicall;                 /* the call in progress is an entry of one */
     uint8_t restarted;                    /* ... and hc_restart() was called in it */
+    uint8_t selectors_lost;               /* one of regs.ds .. gs could not be loaded when it went on */
     uint16_t pause_count;
     mfn_t root[2];                        /* [0] user (0: none), [1] kernel; each with its references */
     struct { uint64_t rip; uint8_t mask_events; uint8_t set; } callback[CALLBACKS];

@@ -23,8 +23,6 @@ struct vcpu *hv_trap(struct vcpu *v, unsigned vector);
 struct vcpu *hv_page_fault(struct vcpu *v, uint64_t cr2);
 /* An interrupt was taken and acknowledged; CPU_WORK bits say what for. */
 struct vcpu *hv_interrupt(struct vcpu *v);
-/* The IRETQ to v's guest faulted (selector, non-canonical): its failsafe callback, or its end. */
-struct vcpu *hv_failsafe(struct vcpu *v);
 
 /* Do what is pending, choose who runs, deliver its events. */
 struct vcpu *hv_leave_slow(struct vcpu *v);
@@ -78,6 +76,8 @@ void trap_inject_software(struct vcpu *v, unsigned vector);
 bool trap_int_allowed(const struct vcpu *v, unsigned vector);
 /* Enter the guest's kernel at a callback; without one it is killed. False: it is dead. */
 bool trap_callback(struct vcpu *v, enum callback which);
+/* v->selectors_lost: its failsafe callback, with the selectors that it had; or its end. */
+bool trap_failsafe(struct vcpu *v);
 
 /* -- emulate.c: privileged instructions. True: done, regs.rip has advanced or an exception was injected. */
 bool emulate_privileged(struct vcpu *v, uint32_t error_code);

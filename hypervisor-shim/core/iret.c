@@ -4,8 +4,8 @@
  *
  * The frame (struct xen_iret_context) lies at the guest's stack pointer. Its CS says whether
  * user mode is meant; selectors, flags and modes are forced to what a guest may have, so nothing in
- * it needs to be checked. An address or selector that the processor refuses comes back
- * by hv_failsafe().
+ * it needs to be checked. An address or selector that the processor refuses is a fault
+ * of the guest's at the place that it was to go to.
  */
 #include "bounce.h"
 #include "sched.h"

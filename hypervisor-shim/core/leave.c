@@ -68,6 +68,8 @@ static __attribute__((noinline)) struct vcpu *leave_slowly(void)
         struct vcpu *v = choose();
 
         hostview_refresh(v->runstate.state_entry_time);
+        if (unlikely(v->selectors_lost) && !trap_failsafe(v))
+            continue;
         if (unlikely(v->nmi_pending && !v->nmi_masked))
             deliver_nmi(v);
         if (v->state == VCPU_RUNNING && upcall_due(v))

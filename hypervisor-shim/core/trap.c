@@ -133,6 +133,30 @@ bool trap_callback(struct vcpu *v, enum callback which)
                   v->callback[which].mask_events ? BOUNCE_MASK_EVENTS : 0, 0);
 }
 
+/* Between r11 and rip of this frame lie ds, es, fs and gs: it is a bounce's, moved down by four. */
+bool trap_failsafe(struct vcpu *v)
+{
+    struct xen_cpu_user_regs *r = &v->regs;
+    uint64_t rip = v->callback[CB_FAILSAFE].rip, sp;
+
+    v->selectors_lost = 0;
+    if (!rip) {
+        guest_kill(v, RULE_RETURN_FAULT, .va = r->rip);
+        return false;
+    }
+    if (!bounce(v, rip, v->callback[CB_FAILSAFE].mask_events ? BOUNCE_MASK_EVENTS : 0, 0))
+        return false;
+    sp = r->rsp - 32;
+    if (!guest_va_ok(sp) || !plat_put64_at(sp, 0, r->rcx) || !plat_put64_at(sp, 8, r->r11) ||
+        !plat_put64_at(sp, 16, r->ds) || !plat_put64_at(sp, 24, r->es) ||
+        !plat_put64_at(sp, 32, r->fs) || !plat_put64_at(sp, 40, r->gs)) {
+        bounce_no_stack(v, sp);
+        return false;
+    }
+    r->rsp = sp;
+    return true;
+}
+
 /* -- from the processor ------------------------------------------------------------ */
 
 static inline bool device_not_available(struct vcpu *v)
@@ -354,16 +378,6 @@ struct vcpu *hv_sysenter(struct vcpu *v)
         trap_callback(v, CB_SYSENTER);
     else
         trap_inject(v, TRAP_GP, 0);
-    return hv_leave(v);
-}
-
-struct vcpu *hv_failsafe(struct vcpu *v)
-{
-    v->hypercall = 0xffff;
-    if (v->callback[CB_FAILSAFE].rip)
-        trap_callback(v, CB_FAILSAFE);
-    else
-        guest_kill(v, RULE_RETURN_FAULT, .va = v->regs.rip);
     return hv_leave(v);
 }
 

@@ -280,13 +280,13 @@ static void selectors_save(struct vcpu *v)
     asm volatile("movw %%gs, %0" : "=m"(v->regs.gs));
 }
 
-/* A selector that the guest's tables no longer hold becomes null, as an interrupt return does. */
+/* A selector that the guest's tables no longer hold becomes null, and the guest is told. */
 static void selectors_load(struct vcpu *v)
 {
-    load_selector_ds(v->regs.ds);
-    load_selector_es(v->regs.es);
-    load_selector_fs(v->regs.fs);
-    load_selector_gs(v->regs.gs);
+    bool ds = load_selector_ds(v->regs.ds), es = load_selector_es(v->regs.es);
+    bool fs = load_selector_fs(v->regs.fs), gs = load_selector_gs(v->regs.gs);
+
+    v->selectors_lost = !(ds && es && fs && gs);
 }
 
 /* -- descriptor tables --------------------------------------------------------- */

@@ -407,17 +407,29 @@ Test(trap, user_system_calls)
     assert_killed(syscall_of(v), RULE_BOUNCE_STACK);
 }
 
-Test(trap, a_return_that_faults)
+/* The selectors that it had lie between r11 and rip. */
+Test(trap, selectors_that_are_lost)
 {
     user_regs();
     v->callback[CB_FAILSAFE].rip = HANDLER + 0x4000;
     v->callback[CB_FAILSAFE].mask_events = 1;
-    hv_failsafe(v);
+    v->selectors_lost = 1;
+    v->regs.rcx = 0xc;
+    v->regs.r11 = 0xb;
+    v->regs.ds = 0x2b;
+    v->regs.gs = 0x33;
+    cr_assert(trap_failsafe(v));
     cr_assert_eq(v->regs.rip, HANDLER + 0x4000);
     cr_assert_eq(v->info->evtchn_upcall_mask, 1);
+    cr_assert_eq(v->selectors_lost, 0);
+    cr_assert_eq(frame()[0], 0xc);
+    cr_assert_eq(frame()[1], 0xb);
+    cr_assert_eq(frame()[2], 0x2b);
+    cr_assert_eq(frame()[5], 0x33);
     v->callback[CB_FAILSAFE].rip = 0;
     user_regs();
-    assert_killed(hv_failsafe(v), RULE_RETURN_FAULT);
+    cr_assert_not(trap_failsafe(v));
+    cr_assert_eq(v->domain->state, DOMAIN_CRASHED);
 }
 
 /* -- iret ---------------------------------------------------------------------------- */
