@@ -9,10 +9,12 @@
 #include "block.h"
 #include "errno.h"
 #include "fs.h"
+#include "initcall.h"
 #include "irq.h"
 #include "mm_internal.h"
 #include "printk.h"
 #include "proc.h"
+#include "procfs.h"
 #include "slab.h"
 #include "string.h"
 #include "vm.h"
@@ -318,7 +320,16 @@ long sys_swapoff(const char __user *path)
     return 0;
 }
 
-const char *swap_name(void)
+static void show_swaps(struct seq *s)
 {
-    return swap_dev ? swap_dev->name : NULL;
+    seq_printf(s, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+    if (swap_dev)
+        seq_printf(s, "/dev/%-34s partition\t%lu\t\t%lu\t\t-2\n", swap_dev->name,
+                   (slots - 1) * 4, (slots - 1 - slots_free) * 4);
 }
+
+static int swap_proc_init(void)
+{
+    return procfs_add("swaps", show_swaps, NULL);
+}
+fs_initcall(swap_proc_init);
