@@ -154,7 +154,7 @@ int pv_window_map(void *va, mfn_t frame, bool writable)
     return (int)pv_hypercall_update_va_mapping(pv_arg(va), raw, XEN_UVMF_INVLPG | XEN_UVMF_ALL);
 }
 
-/* Kernel text may lie in the linear map, so these leave the right to execute as it is. */
+/* Kernel text may lie in the linear map, so the mapping stays executable. */
 static int set_linear(pfn_t frame, uint64_t rights)
 {
     pv_pte_t e = pv_pte(frame, PV_PRESENT | PV_ACCESSED | rights);

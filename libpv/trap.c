@@ -178,6 +178,8 @@ void pv_regs_init_user(struct pv_regs *regs, uint64_t rip, uint64_t rsp)
 
 PV_NORETURN void pv_trap_return(struct pv_regs *regs)
 {
+    /* An event now would be bounced onto the memory below regs, under our feet. */
+    pv_events_disable();
     regs->error = 0;
     pv_trap_resume(regs);
 }

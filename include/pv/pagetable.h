@@ -49,27 +49,39 @@ typedef struct {
 /* Rights that upper-level entries have: the level-1 entry decides. */
 #define PV_TABLE_RIGHTS (PV_PRESENT | PV_WRITE | PV_USER | PV_ACCESSED | PV_DIRTY)
 
-/* Encoding. An entry of a frame that the guest doesn't have (ballooned out) comes out absent. */
+/* Encoding and decoding are pure arithmetic and two table look-ups: context any, no hypercall. */
+
+/*
+ * An entry that maps a frame. A frame without memory behind it (out of range, or ballooned out)
+ * gives an absent entry: ask pv_pte_is_present() where that can happen.
+ */
 pv_pte_t pv_pte(pfn_t frame, uint64_t rights);
+
 /* An absent entry. */
 static inline pv_pte_t pv_pte_none(void)
 {
     pv_pte_t e = {0};
     return e;
 }
+
 /*
  * An absent entry that remembers a number below 2^50, e.g. a swap slot. Stored so that processors
- * with the L1TF flaw can't speculate on it.
+ * with the L1TF flaw can't speculate on it (Xen would shadow or kill a guest that does otherwise).
  */
 pv_pte_t pv_pte_absent(uint64_t cookie);
 
-/* Decoding. Rights are 0 for an absent entry; the cookie is ~0 for an entry without one. */
 bool pv_pte_is_present(pv_pte_t e);
+
+/* PV_* rights; 0 for an absent entry. */
 uint64_t pv_pte_rights(pv_pte_t e);
+
+/* The number of pv_pte_absent(); ~0 for any other entry. */
 uint64_t pv_pte_cookie(pv_pte_t e);
+
 /* PV_PFN_INVALID when absent, or when the frame isn't the guest's own (a granted page). */
 pfn_t pv_pte_pfn(pv_pte_t e);
-/* The same entry with other rights. */
+
+/* The same frame with other rights; an absent entry stays as it is. */
 pv_pte_t pv_pte_with_rights(pv_pte_t e, uint64_t rights);
 
 /* The slot of va in a table of level 1 .. 4. */
@@ -80,16 +92,33 @@ static inline unsigned pv_pt_index(uint64_t va, unsigned level)
 
 /* Single tables ----------------------------------------------------------------------------- */
 
-/* Entry `index` of a table. Flushes this vCPU's lazy batch. */
+/*
+ * Entry `index` (modulo 512) of a table. This vCPU's lazy batch is flushed first, so that what was
+ * set is what is read; an error of that flush is kept for pv_lazy_end().
+ */
 pv_pte_t pv_pt_read(pfn_t table, unsigned index);
 
-/* Sets entry `index` of a table of any level, which need not be in use. May be lazy. No flush. */
+/*
+ * Sets entry `index` of a table of any level. A frame that is no table yet may be written so, too.
+ * The hypervisor checks the entry by what the table is; translations are not flushed, except that
+ * the hypervisor does so where safety needs it. May be lazy.
+ * -XEN_EINVAL: no such frame or index, or the entry isn't allowed there (bad bits, a frame that is
+ * not ours, a table of the wrong level); -XEN_EBUSY: a table would become writable, or a writable
+ * page a table. On failure the entry is as it was.
+ */
 int pv_pt_set(pfn_t table, unsigned index, pv_pte_t e);
 
-/* As pv_pt_set(), keeping the accessed and dirty bits that the processor sets meanwhile. */
+/*
+ * As pv_pt_set(), keeping the accessed and dirty bits that the processor may set meanwhile. For
+ * changes of rights; the frame must stay the same for the bits to have a meaning.
+ */
 int pv_pt_set_keep_ad(pfn_t table, unsigned index, pv_pte_t e);
 
-/* Sets the level-1 entry of va in the space that is loaded. May be lazy. */
+/*
+ * Sets the level-1 entry of va in the kernel-mode table that is loaded, and flushes. The cheapest
+ * way to change one page. May be lazy. Errors as pv_pt_set(), and -XEN_EINVAL where va has no
+ * level-1 table.
+ */
 enum pv_flush {
     PV_FLUSH_NONE,
     PV_FLUSH_PAGE,     /* va, on this vCPU */
@@ -100,15 +129,20 @@ enum pv_flush {
 int pv_pt_set_va(uint64_t va, pv_pte_t e, enum pv_flush flush);
 
 /*
- * Makes the linear mapping of a frame read-only, as a page table's must be, or writable again.
- * May be lazy. Writable: -XEN_EBUSY while the frame is in use as a table.
+ * Makes the linear mapping of a frame (pv_host_page_va()) read-only, as a page table's must be, or
+ * writable again, and flushes it on all vCPUs. Other writable mappings of a future table are the
+ * caller's to remove. May be lazy.
+ * -XEN_EINVAL: no such frame; unprotect: -XEN_EBUSY while the frame is in use as a table.
  */
 int pv_pt_protect(pfn_t frame);
 int pv_pt_unprotect(pfn_t frame);
 
 /*
- * Pins a table and all below it: they are validated now and stay page tables, loaded or not, until
- * the table is unpinned. Level 1 .. 4. May be lazy.
+ * Pins a table of level 1 .. 4 and all below it: they are validated now, once, and stay page
+ * tables, loaded or not, until the table is unpinned. Loading a pinned table costs no validation.
+ * May be lazy. -XEN_EINVAL: no such frame or level, not pinned, or an entry somewhere below isn't
+ * allowed (the hypervisor's console says which); -XEN_EBUSY: some mapping of it is writable, or it
+ * is pinned. On failure nothing has changed.
  */
 int pv_pt_pin(pfn_t table, unsigned level);
 int pv_pt_unpin(pfn_t table);

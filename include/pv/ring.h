@@ -32,7 +32,8 @@
  *     int  NAME_front_put(front, &request)  0; -XEN_ENOSPC: no room; -XEN_EIO: broken
  *     bool NAME_front_publish(front)        shows what was put; true: the other end wants an event
  *     int  NAME_front_get(front, &response) 1: got one; 0: none; -XEN_EIO: broken
- *     bool NAME_front_sleep(front)          true: nothing there, an event will come
+ *     bool NAME_front_sleep(front)          true: nothing there, an event will come; false: look
+ *                                           again (also when broken: get says so)
  *
  *     void NAME_back_init(back, ring, bytes)
  *     int  NAME_back_get(back, &request)    as front_get

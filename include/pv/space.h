@@ -50,22 +50,25 @@ struct pv_space *pv_space_kernel(void);
 int pv_space_create(struct pv_space *s);
 
 /*
- * Unpins the space and frees its tables of all levels, but not the pages that are mapped. The space
- * must not be loaded on any vCPU. May not be lazy.
+ * Unpins the space and frees its tables of all levels to pv_host_page_free(), but not the pages
+ * that are mapped. The space must not be loaded on any vCPU (pv_host_panic()), and is invalid
+ * after. May not be lazy. -XEN_EINVAL: it was not made by pv_space_create(); nothing has changed.
  */
 int pv_space_destroy(struct pv_space *s);
 
 /*
  * Loads the space on this vCPU: both tables in one hypercall. Translations of the old one are
- * forgotten. A lazy batch is flushed first.
+ * forgotten. A lazy batch is flushed first, and its error keeps the old space. Context: any, if the
+ * stack and this code are mapped in both (kernel slots are).
  */
 int pv_space_switch(const struct pv_space *s);
 
 /*
  * Maps one page. Missing tables are made at once; the last entry may be lazy. An entry that was
  * there is replaced without a flush (pv_tlb_flush_page()).
- * -XEN_ENOMEM: no frame for a table; -XEN_EINVAL: va is the hypervisor's or not canonical, the
- * frame is not ours, or it may not be mapped so (a page table, writable).
+ * -XEN_ENOMEM: no frame for a table; -XEN_EINVAL: va is the hypervisor's or not canonical, or
+ * the frame is not ours; -XEN_EBUSY: it may not be mapped so (a page table, writable). On failure
+ * the entry is as it was; tables that were made stay, empty.
  */
 int pv_space_map(struct pv_space *s, uint64_t va, pfn_t frame, uint64_t rights);
 

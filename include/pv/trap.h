@@ -56,7 +56,7 @@
 /* Error code of PV_TRAP_PAGE. */
 #define PV_FAULT_PRESENT 0x01 /* the page was present: a violation of its rights */
 #define PV_FAULT_WRITE   0x02
-#define PV_FAULT_USER    0x04 /* always set in a PV guest: kernels run in ring 3 as well */
+#define PV_FAULT_USER    0x04 /* in user mode, as the hypervisor keeps it: both run in ring 3 */
 #define PV_FAULT_FETCH   0x10
 
 #define PV_RFLAGS_IF 0x200 /* in a frame: events were enabled */
@@ -116,9 +116,10 @@ static inline bool pv_regs_user(const struct pv_regs *regs)
 void pv_regs_init_user(struct pv_regs *regs, uint64_t rip, uint64_t rsp);
 
 /*
- * Leaves this context for the one in regs; regs may lie anywhere in kernel memory. Events must be
- * masked or regs must have been made by pv_regs_init_user(). User mode needs a user page table
- * (pv_space_switch()) and a kernel stack to come back on (pv_cpu_set_kernel_stack()).
+ * Leaves this context for the one in regs, which lies on a stack: what is below it may be
+ * overwritten. Events are as regs->rflags says, from the moment of leaving. User mode needs a user
+ * page table (pv_space_switch()) and a kernel stack to come back on (pv_cpu_set_kernel_stack());
+ * without the former the hypervisor ends the guest.
  */
 PV_NORETURN void pv_trap_return(struct pv_regs *regs);
 
@@ -129,8 +130,9 @@ void pv_trap_print(const struct pv_regs *regs);
 const char *pv_trap_name(unsigned vector);
 
 /*
- * The table of xen_trap_info that pv_trap_init() registers, for xen_vcpu_guest_context. Fills at
- * most n entries and returns how many there are. Entry points of callbacks follow.
+ * For kernels that fill a xen_vcpu_guest_context themselves: the table that pv_trap_init()
+ * registers, of which at most n entries are written and whose length is returned; and the address
+ * of the stub of a vector, callbacks included.
  */
 unsigned pv_trap_table(struct xen_trap_info *table, unsigned n);
 uint64_t pv_trap_entry(unsigned vector);
