@@ -195,6 +195,10 @@ static bool bury(struct domain *d)
         d->vcpu[i] = NULL;
     }
     d->vcpus = 0;
+    evtchn_free(d);
+    if (d->shared)
+        frame_hv_free(d->shared, 0);
+    d->shared = NULL;
     d->buried = 1;
     hv.ended++;
     hv.crashed |= d->state == DOMAIN_CRASHED;

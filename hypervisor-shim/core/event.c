@@ -17,13 +17,13 @@
 #include "../backend/console.h"
 #include <pv/abi/event_channel.h>
 
-enum { PORT_STEP = 64, PIRQS = 256 };
+enum { PORT_STEP = 64, PIRQS = 256, PORTS_ORDER = 3 };
+_Static_assert(sizeof(struct evtchn) * EVTCHN_PORTS == PV_PAGE_SIZE << PORTS_ORDER, "all ports");
 
 bool evtchn_init(struct domain *d)
 {
-    d->ports = frame_hv_alloc(3);
-    d->valid_ports = PORT_STEP;
-    _Static_assert(sizeof(struct evtchn) * EVTCHN_PORTS == PV_PAGE_SIZE << 3, "order 3");
+    d->ports = frame_hv_alloc(PORTS_ORDER);
+    d->valid_ports = d->ports ? PORT_STEP : 0;
     return d->ports != NULL;
 }
 
@@ -174,6 +174,14 @@ void evtchn_exit(struct domain *d)
     for (uint32_t p = 1; p < d->valid_ports; p++)
         if (d->ports[p].state != EVTCHN_FREE)
             close_port(d, p);
+}
+
+void evtchn_free(struct domain *d)
+{
+    if (d->ports)
+        frame_hv_free(d->ports, PORTS_ORDER);
+    d->ports = NULL;
+    d->valid_ports = 0;
 }
 
 static long no_port(struct vcpu *v)

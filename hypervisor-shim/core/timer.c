@@ -102,7 +102,11 @@ void timer_stop(struct timer *t)
 
 void timer_run(uint64_t now)
 {
-    hv.cpu[0].armed = UINT64_MAX; /* one-shot: it has gone off */
+    struct cpu *c = &hv.cpu[0];
+
+    c->armed = UINT64_MAX; /* one-shot: it has gone off */
+    if (c->slice_end <= now)
+        c->slice_end = UINT64_MAX; /* the policy is asked right after */
     while (heap_size && heap[0]->deadline <= now) {
         struct timer *t = heap[0];
 

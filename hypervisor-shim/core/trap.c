@@ -16,6 +16,7 @@
 #include "mm.h"
 #include "trace.h"
 #include <pv/abi/callback.h>
+#include <pv/abi/nmi.h>
 
 enum {
     TRAP_DB = 1,
@@ -461,6 +462,23 @@ long hc_set_callbacks(struct vcpu *v, uint64_t event, uint64_t failsafe, uint64_
     register_callback(v, XEN_CALLBACKTYPE_failsafe, 0, failsafe);
     register_callback(v, XEN_CALLBACKTYPE_syscall, 0, syscall);
     return 0;
+}
+
+/* The older way to set what callback_op calls the nmi callback. */
+long hc_nmi_op(struct vcpu *v, uint32_t cmd, pv_gptr_t arg)
+{
+    struct xennmi_callback c;
+
+    switch (cmd) {
+    case XENNMI_register_callback:
+        if (guest_copy_in(&c, arg, sizeof(c)))
+            return refuse_pointer(v, arg.va);
+        return register_callback(v, XEN_CALLBACKTYPE_nmi, 0, c.handler_address);
+    case XENNMI_unregister_callback:
+        return set_nmi_handler(v, 0);
+    default:
+        return refuse(v, RULE_HYPERCALL_SUBOP, .value = cmd);
+    }
 }
 
 long hc_callback_op(struct vcpu *v, int32_t cmd, pv_gptr_t arg)

@@ -502,6 +502,7 @@ static void the_rest(void)
     WANT(event.u.bind_ipi.port > 0);
     WANT(pv_trap(XEN_HYPERVISOR_physdev_op_compat, pv_arg(&iopl), 0, 0, 0, 0) == 0);
     WANT(g->v->iopl == 1 << 12);
+    WANT(pv_trap(XEN_HYPERVISOR_nmi_op, 1 /* unregister */, 0, 0, 0, 0) == 0);
     *frame = (struct xen_iret_context){.rax = 5,
                                        .rip = USER,
                                        .cs = XEN_FLAT_KERNEL_CS & ~3,

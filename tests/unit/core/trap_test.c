@@ -5,6 +5,7 @@
 #include "exec_fixture.h"
 #include "core/bounce.h"
 #include <pv/abi/callback.h>
+#include <pv/abi/nmi.h>
 
 TestSuite(trap, .init = exec_setup, .fini = exec_teardown);
 
@@ -620,6 +621,22 @@ Test(trap, callbacks)
                    XEN_ENOSYS);
     assert_refused(call(XEN_HYPERVISOR_callback_op, 0, BAD_VA, 0), RULE_GUEST_POINTER, XEN_EFAULT);
     assert_refused(call(XEN_HYPERVISOR_callback_op, 1, BAD_VA, 0), RULE_GUEST_POINTER, XEN_EFAULT);
+}
+
+Test(trap, nmi_op)
+{
+    struct xennmi_callback c = {.handler_address = HANDLER};
+
+    cr_assert_eq(call_with(XEN_HYPERVISOR_nmi_op, XENNMI_register_callback, &c, sizeof(c)), 0);
+    cr_assert_eq(v->traps[NMI].address, HANDLER);
+    cr_assert_eq(call(XEN_HYPERVISOR_nmi_op, XENNMI_unregister_callback, 0, 0), 0);
+    cr_assert_eq(v->traps[NMI].address, 0);
+    c.handler_address = WEIRD_VA;
+    assert_refused(call_with(XEN_HYPERVISOR_nmi_op, XENNMI_register_callback, &c, sizeof(c)),
+                   RULE_CALLBACK_ADDRESS, XEN_EINVAL);
+    assert_refused(call(XEN_HYPERVISOR_nmi_op, XENNMI_register_callback, BAD_VA, 0),
+                   RULE_GUEST_POINTER, XEN_EFAULT);
+    assert_refused(call(XEN_HYPERVISOR_nmi_op, 2, 0, 0), RULE_HYPERCALL_SUBOP, XEN_ENOSYS);
 }
 
 Test(trap, set_callbacks_answers_0_whatever)
