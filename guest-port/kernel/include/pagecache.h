@@ -38,10 +38,11 @@ struct mapping_ops {
 struct mapping {
     struct inode *host; /* NULL for swap */
     const struct mapping_ops *ops;
-    struct list pages;
+    struct list pages; /* clean ones, and those being written */
+    struct list dirty; /* in the order in which they became so */
     u64 nr_pages;
     struct list vmas; /* shared or private file mappings of it, for truncate */
-    u32 nr_dirty;
+    u32 nr_dirty, nr_writeback;
     struct list dirty_link; /* all mappings with dirty pages */
     int error;              /* a lost asynchronous write, reported once by fsync */
 };

@@ -25,6 +25,7 @@ static u64 hash_mask;
 static struct wait_queue lock_queues[LOCK_QUEUES];
 static struct list dirty_mappings = LIST_INIT(dirty_mappings);
 static struct wait_queue flusher_queue = WAIT_QUEUE_INIT(flusher_queue);
+static struct wait_queue written_queue = WAIT_QUEUE_INIT(written_queue);
 static bool flusher_wanted;
 u64 cached_page_count, dirty_page_count, writeback_page_count;
 
@@ -44,6 +45,7 @@ void mapping_init(struct mapping *m, struct inode *host, const struct mapping_op
     m->host = host;
     m->ops = ops;
     list_init(&m->pages);
+    list_init(&m->dirty);
     list_init(&m->vmas);
     list_init(&m->dirty_link);
 }
@@ -119,6 +121,8 @@ static void clear_dirty(struct page *p)
     if (!(p->flags & PG_DIRTY))
         return;
     page_flag_clear(p, PG_DIRTY);
+    list_del(&p->siblings);
+    list_add_tail(&m->pages, &p->siblings);
     dirty_page_count--;
     if (--m->nr_dirty == 0)
         list_del(&m->dirty_link);
@@ -251,18 +255,22 @@ void page_write_begin(struct page *p)
     clear_dirty(p);
     page_flag_set(p, PG_WRITEBACK);
     __atomic_add_fetch(&writeback_page_count, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&p->mapping->nr_writeback, 1, __ATOMIC_RELAXED);
     page_unlock(p);
 }
 
 void page_write_done(struct page *p, int error)
 {
+    struct mapping *m = p->mapping; /* still: pages under write-back are not removed */
+
     if (error) {
         page_flag_set(p, PG_ERROR);
-        if (p->mapping)
-            p->mapping->error = error;
+        m->error = error;
     }
     page_flag_clear(p, PG_WRITEBACK);
     __atomic_sub_fetch(&writeback_page_count, 1, __ATOMIC_RELAXED);
+    if (__atomic_sub_fetch(&m->nr_writeback, 1, __ATOMIC_RELAXED) == 0)
+        wake_up(&written_queue);
     wake_up(page_queue(p));
 }
 
@@ -273,6 +281,8 @@ void page_set_dirty(struct page *p)
     if (p->flags & PG_DIRTY || !m || !m->ops->writepage)
         return;
     page_flag_set(p, PG_DIRTY);
+    list_del(&p->siblings);
+    list_add_tail(&m->dirty, &p->siblings);
     dirty_page_count++;
     if (m->nr_dirty++ == 0)
         list_add_tail(&dirty_mappings, &m->dirty_link);
@@ -280,29 +290,31 @@ void page_set_dirty(struct page *p)
 
 /* --- whole mappings --------------------------------------------------------------------------- */
 
-/* First page of the mapping at or after `first` that still has to be looked at; referenced, locked,
- * not being written. */
-static struct page *next_to_remove(struct mapping *m, u64 first)
+/* Takes a page of the mapping out if its place is at or after `first`. Sleeps: the lists may change
+ * meanwhile. */
+static void remove_page(struct mapping *m, struct page *p, u64 first)
 {
-    struct page *p;
+    if (p->index < first)
+        return;
+    page_get(p);
+    page_lock(p);
+    page_wait_writeback(p);
+    if (p->mapping == m)
+        page_cache_remove(p);
+    page_unlock(p);
+    page_put(p);
+}
 
-    for (;;) {
-        bool found = false;
+/* Goes once through a list of the mapping, whose first page becomes its last at each step, so that
+ * sleeping in between does no harm. */
+static void remove_from(struct mapping *m, struct list *l, u64 first)
+{
+    for (u64 n = m->nr_pages; n && !list_empty(l); n--) {
+        struct page *p = list_first(l, struct page, siblings);
 
-        list_for_each (p, &m->pages, siblings)
-            if (p->index >= first) {
-                found = true;
-                break;
-            }
-        if (!found)
-            return NULL;
-        page_get(p);
-        page_lock(p);
-        page_wait_writeback(p);
-        if (p->mapping == m)
-            return p;
-        page_unlock(p);
-        page_put(p);
+        list_del(&p->siblings);
+        list_add_tail(l, &p->siblings);
+        remove_page(m, p, first);
     }
 }
 
@@ -313,11 +325,8 @@ void mapping_truncate(struct mapping *m, u64 size)
     struct page *p;
 
     mm_unmap_mapping(m, first, ~0UL >> 16);
-    while ((p = next_to_remove(m, first))) {
-        page_cache_remove(p);
-        page_unlock(p);
-        page_put(p);
-    }
+    remove_from(m, &m->dirty, first);
+    remove_from(m, &m->pages, first);
     if (!tail)
         return;
     p = page_cache_read(m, size >> PAGE_SHIFT);
@@ -357,40 +366,23 @@ static int write_page(struct mapping *m, struct page *p)
     return r;
 }
 
-/* Pages are written in the order of their place in the file as far as the list goes; each pass
- * picks the lowest dirty index not below the last, so that the disk sees neighbours together. */
 int mapping_sync(struct mapping *m, bool wait)
 {
-    struct page *p, *n;
-    int r = 0;
+    int r;
 
     mm_collect_dirty_mapping(m);
-    for (u32 budget = m->nr_dirty * 2 + 16; m->nr_dirty && budget; budget--) {
-        struct page *best = NULL;
+    for (u32 n = m->nr_dirty; n && !list_empty(&m->dirty); n--) {
+        struct page *p = list_first(&m->dirty, struct page, siblings);
 
-        list_for_each (p, &m->pages, siblings)
-            if (p->flags & PG_DIRTY) {
-                best = p;
-                break;
-            }
-        if (!best)
-            break;
-        list_del(&best->siblings); /* to the end: the next search starts behind it */
-        list_add_tail(&m->pages, &best->siblings);
-        page_get(best);
-        write_page(m, best);
-        page_put(best);
+        list_del(&p->siblings); /* to the end, should it stay dirty */
+        list_add_tail(&m->dirty, &p->siblings);
+        page_get(p);
+        write_page(m, p);
+        page_put(p);
     }
     if (!wait)
         return 0;
-again:
-    list_for_each_safe (p, n, &m->pages, siblings)
-        if (p->flags & PG_WRITEBACK) {
-            page_get(p);
-            page_wait_writeback(p);
-            page_put(p);
-            goto again;
-        }
+    wait_event(&written_queue, READ_ONCE(m->nr_writeback) == 0);
     r = m->error;
     m->error = 0;
     return r;

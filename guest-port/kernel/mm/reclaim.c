@@ -85,14 +85,20 @@ static u64 shrink_cache(u64 want, u64 scan, bool *wrote)
     return freed;
 }
 
-/* Every page whose slot nobody refers to leaves the cache, mapped or not. */
-void reclaim_swap_cache(void)
+static void forget_unwanted(struct list *l)
 {
     struct page *p, *n;
 
-    list_for_each_safe (p, n, &swap_mapping.pages, siblings)
+    list_for_each_safe (p, n, l, siblings)
         if (!(p->flags & (PG_LOCKED | PG_WRITEBACK)) && swap_only_cache(p))
             swap_forget(p);
+}
+
+/* Every page whose slot nobody refers to leaves the cache, mapped or not. */
+void reclaim_swap_cache(void)
+{
+    forget_unwanted(&swap_mapping.dirty);
+    forget_unwanted(&swap_mapping.pages);
 }
 
 /* --- the processes' hand ---------------------------------------------------------------------- */
