@@ -80,10 +80,25 @@ void clock_event_arm(u64 deadline)
     lapic_timer_arm(deadline > now ? deadline - now : 1);
 }
 
-static u8 cmos(u8 reg)
+/* --- the CMOS clock -----------------------------------------------------------------------------
+ */
+
+#define CMOS_A      10 /* bit 7: being updated */
+#define CMOS_B      11 /* bit 2: binary, bit 7: do not update */
+#define CMOS_FIELDS 6
+
+static const u8 cmos_regs[CMOS_FIELDS] = {0, 2, 4, 7, 8, 9}; /* s, min, h, day, month, year */
+
+static u8 cmos_read(u8 reg)
 {
     outb(0x70, reg);
     return inb(0x71);
+}
+
+static void cmos_write(u8 reg, u8 v)
+{
+    outb(0x70, reg);
+    outb(0x71, v);
 }
 
 static unsigned from_bcd(unsigned v, bool bcd)
@@ -91,25 +106,37 @@ static unsigned from_bcd(unsigned v, bool bcd)
     return bcd ? (v & 15) + (v >> 4) * 10 : v;
 }
 
+static unsigned to_bcd(unsigned v, bool bcd)
+{
+    return bcd ? v / 10 << 4 | v % 10 : v;
+}
+
+/* Twice the same: no update in between. */
+static void cmos_read_stable(u8 raw[CMOS_FIELDS])
+{
+    bool same;
+
+    do {
+        while (cmos_read(CMOS_A) & 0x80)
+            cpu_relax();
+        for (int i = 0; i < CMOS_FIELDS; i++)
+            raw[i] = cmos_read(cmos_regs[i]);
+        same = true;
+        for (int i = 0; i < CMOS_FIELDS; i++)
+            same &= cmos_read(cmos_regs[i]) == raw[i];
+    } while (!same);
+}
+
+/* Days from 1970 to the first of January in the year 0 that begins in March. */
+#define DAYS_TO_1970 719468
+
 u64 rtc_read(void)
 {
-    u8 raw[6], again[6];
-    static const u8 regs[6] = {0, 2, 4, 7, 8, 9};
-    bool bcd, same;
+    u8 raw[CMOS_FIELDS];
+    bool bcd = !(cmos_read(CMOS_B) & 4);
     u64 y, m, d, days;
 
-    do { /* two equal readings: no update in between */
-        while (cmos(10) & 0x80)
-            cpu_relax();
-        for (int i = 0; i < 6; i++)
-            raw[i] = cmos(regs[i]);
-        same = true;
-        for (int i = 0; i < 6; i++) {
-            again[i] = cmos(regs[i]);
-            same &= again[i] == raw[i];
-        }
-    } while (!same);
-    bcd = !(cmos(11) & 4);
+    cmos_read_stable(raw);
     y = 2000 + from_bcd(raw[5], bcd);
     m = from_bcd(raw[4], bcd);
     d = from_bcd(raw[3], bcd);
@@ -117,7 +144,25 @@ u64 rtc_read(void)
         y--;
         m += 12;
     }
-    days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m - 3) + 2) / 5 + d - 1 - 719468;
+    days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m - 3) + 2) / 5 + d - 1 - DAYS_TO_1970;
     return days * 86400 + from_bcd(raw[2] & 0x7f, bcd) * 3600 + from_bcd(raw[1], bcd) * 60 +
            from_bcd(raw[0], bcd);
+}
+
+void rtc_write(u64 seconds)
+{
+    u64 days = seconds / 86400 + DAYS_TO_1970, of_day = seconds % 86400;
+    u64 era = days / 146097, doe = days % 146097;
+    u64 yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    u64 doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+    u64 month = mp < 10 ? mp + 3 : mp - 9, year = yoe + era * 400 + (month <= 2);
+    unsigned v[CMOS_FIELDS] = {of_day % 60,   of_day / 60 % 60,
+                               of_day / 3600, doy - (153 * mp + 2) / 5 + 1,
+                               month,         year % 100};
+    u8 b = cmos_read(CMOS_B);
+
+    cmos_write(CMOS_B, b | 0x80);
+    for (int i = 0; i < CMOS_FIELDS; i++)
+        cmos_write(cmos_regs[i], to_bcd(v[i], !(b & 4)));
+    cmos_write(CMOS_B, b);
 }

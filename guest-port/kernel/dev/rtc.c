@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rtc.c - /dev/rtc, the battery clock as a device: it can be read, and "set" sets the kernel's
- * clock.
- *
- * The chip itself is read by arch/clock.c only; nobody writes to it.
+ * rtc.c - /dev/rtc, the battery clock as a device: it can be read and set. The chip
+ * itself is touched by arch/clock.c only; it knows years from 2000 to 2099.
  */
 #include "arch.h"
 #include "errno.h"
@@ -57,12 +55,12 @@ static long set_time(const struct rtc_time *t)
 {
     if (!capable())
         return -EACCES;
-    if (t->year < 70 || t->year > 1000 || t->mon < 0 || t->mon > 11 || t->mday < 1 ||
+    if (t->year < 100 || t->year > 199 || t->mon < 0 || t->mon > 11 || t->mday < 1 ||
         t->mday > 31 || t->hour < 0 || t->hour > 23 || t->min < 0 || t->min > 59 || t->sec < 0 ||
         t->sec > 59)
         return -EINVAL;
     s64 days = days_of(t->year + 1900, t->mon, t->mday);
-    clock_set_real((u64)(days * 86400 + t->hour * 3600 + t->min * 60 + t->sec) * NSEC_PER_SEC);
+    rtc_write((u64)(days * 86400 + t->hour * 3600 + t->min * 60 + t->sec));
     return 0;
 }
 

@@ -189,7 +189,8 @@ u64 arch_thread_frame_pointer(struct thread *t); /* of one that does not run, fo
 
 /* Clock hardware below timer.h. */
 void clock_init(void);
-u64 rtc_read(void);                 /* seconds since 1970 */
+u64 rtc_read(void); /* seconds since 1970 */
+void rtc_write(u64 seconds);
 void clock_event_arm(u64 deadline); /* one interrupt at that time (ns since boot) */
 
 /* Boot information, copied out of the loader's. */
