@@ -119,27 +119,30 @@ const char *pv_start_cmdline(void)
     return (const char *)pv_machine.info->cmd_line;
 }
 
+/* Where `name` ends at the beginning of a word, or NULL if the word begins otherwise. */
+static const char *after_name(const char *word, const char *name)
+{
+    while (*name && *word == *name)
+        word++, name++;
+    return *name ? NULL : word;
+}
+
 const char *pv_start_option(const char *name, size_t *len)
 {
-    const char *p = pv_start_cmdline(), *found = NULL;
+    const char *word = pv_start_cmdline(), *found = NULL;
 
     *len = 0;
-    while (*p) {
-        const char *word = p, *n = name;
+    while (*word) {
+        const char *end = word, *after = after_name(word, name);
 
-        while (*n && *p == *n)
-            p++, n++;
-        if (!*n && (*p == '=' || *p == ' ' || !*p)) {
-            found = *p == '=' ? ++p : p;
-            while (*p && *p != ' ')
-                p++;
-            *len = (size_t)(p - found);
+        while (*end && *end != ' ')
+            end++;
+        if (after && after <= end && (after == end || *after == '=')) {
+            found = after == end ? end : after + 1;
+            *len = (size_t)(end - found);
         }
-        if (p == word || (*p && *p != ' '))
-            while (*p && *p != ' ')
-                p++;
-        while (*p == ' ')
-            p++;
+        for (word = end; *word == ' ';)
+            word++;
     }
     return found;
 }
