@@ -268,6 +268,93 @@ static void storm(void)
     pv_event_close(timer);
 }
 
+/* An event that is pending when a trap returns: the way back must see it. */
+static uint32_t late_port;
+
+static void on_breakpoint_with_event(struct pv_regs *regs)
+{
+    (void)regs;
+    pv_events_disable();
+    pv_event_send(late_port);
+    WANT(pv_event_is_pending(late_port));
+}
+
+/* All registers through an exception: 0 if they come back as they were. */
+static uint64_t registers_lost(void)
+{
+    uint64_t lost;
+
+    __asm__ volatile("mov $1, %%ecx; mov $2, %%edx; mov $3, %%esi; mov $4, %%edi\n"
+                     "mov $5, %%r8d; mov $6, %%r9d; mov $7, %%r10d; mov $8, %%r11d\n"
+                     "mov $9, %%r12d; mov $10, %%r13d; mov $11, %%r14d; mov $12, %%r15d\n"
+                     "mov $13, %%ebx; mov $14, %%eax\n"
+                     "int3\n"
+                     "sub $1, %%rcx; sub $2, %%rdx; sub $3, %%rsi; sub $4, %%rdi\n"
+                     "sub $5, %%r8; sub $6, %%r9; sub $7, %%r10; sub $8, %%r11\n"
+                     "sub $9, %%r12; sub $10, %%r13; sub $11, %%r14; sub $12, %%r15\n"
+                     "sub $13, %%rbx; sub $14, %%rax\n"
+                     "or %%rcx, %%rax; or %%rdx, %%rax; or %%rsi, %%rax; or %%rdi, %%rax\n"
+                     "or %%r8, %%rax; or %%r9, %%rax; or %%r10, %%rax; or %%r11, %%rax\n"
+                     "or %%r12, %%rax; or %%r13, %%rax; or %%r14, %%rax; or %%r15, %%rax\n"
+                     "or %%rbx, %%rax\n"
+                     : "=a"(lost)
+                     :
+                     : "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+                       "r14", "r15", "memory");
+    return lost;
+}
+
+static void late_event(void)
+{
+    WANT(pv_event_bind_ipi(0, &late_port) == 0);
+    pv_event_handle(late_port, on_storm, NULL);
+    pv_event_unmask(late_port);
+    pv_trap_handle(PV_TRAP_BREAKPOINT, on_breakpoint_with_event);
+    for (unsigned i = 0; i < 100; i++) {
+        unsigned before = ipis;
+
+        WANT(registers_lost() == 0);
+        WANT(ipis == before + 1 && pv_events_enabled());
+    }
+    pv_trap_handle(PV_TRAP_BREAKPOINT, on_breakpoint);
+}
+
+/*
+ * The few instructions of the way back in which events are open already, one by one: a breakpoint
+ * register stops at each, an event is sent there, and everything must still be right after.
+ */
+extern const char pv_trap_crit_begin[], pv_trap_crit_end[];
+static unsigned window_stops;
+
+static void on_window(struct pv_regs *regs)
+{
+    (void)regs;
+    pv_cpu_set_debug(7, 0);
+    window_stops++;
+    pv_event_send(late_port);
+}
+
+static void critical_region(void)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+    pv_trap_handle(PV_TRAP_DEBUG, on_window);
+    deepest = 0;
+    for (const char *at = pv_trap_crit_begin; at < pv_trap_crit_end; at++) {
+        unsigned stops = window_stops, before = ipis;
+
+        WANT(pv_cpu_set_debug(0, (uint64_t)(uintptr_t)at) == 0 && pv_cpu_set_debug(7, 1) == 0);
+        WANT(registers_lost() == 0);
+        WANT(ipis - before == window_stops - stops);
+        WANT(pv_events_enabled());
+        pv_cpu_set_debug(7, 0);
+    }
+    WANT(window_stops >= 18); /* a compare, a jump, 16 steps of the stack, and the return */
+    WANT(here - deepest < 3000);
+    pv_cpu_set_debug(0, 0);
+    pv_event_close(late_port);
+}
+
 static pfn_t hole;
 static volatile uint64_t fault_address;
 
@@ -422,8 +509,13 @@ static void runstate_area(void)
     struct xen_vcpu_runstate_info by_memory, by_call;
 
     WANT(pv_time_runstate_register(&area) == 0);
-    pv_time_sleep(5 * MS);
-    pv_time_runstate_read(&area, &by_memory);
+    /* A busy host may eat up a sleep before it begins. */
+    for (unsigned i = 0; i < 50; i++) {
+        pv_time_sleep(5 * MS);
+        pv_time_runstate_read(&area, &by_memory);
+        if (by_memory.time[XEN_RUNSTATE_blocked] >= 4 * MS)
+            break;
+    }
     WANT(pv_time_runstate(0, &by_call) == 0);
     WANT(by_memory.state == XEN_RUNSTATE_running);
     WANT(by_memory.time[XEN_RUNSTATE_blocked] >= 4 * MS);
@@ -451,6 +543,8 @@ static const struct {
     {"fpu_xsave", fpu_xsave},
     {"nmi_twice", nmi_twice},
     {"storm", storm},
+    {"late_event", late_event},
+    {"critical_region", critical_region},
     {"demand_map", demand_map},
     {"watchpoint", watchpoint},
     {"descriptors", descriptors},
