@@ -354,6 +354,8 @@ static const char *complaint(struct run *r)
 
 static int verdict(struct run *r, int status)
 {
+    int rc;
+
     if (r->timed_out) {
         say_bad("the time limit of %u s is over.", r->plan->timeout);
         return EXIT_TIMEOUT;
@@ -368,7 +370,10 @@ static int verdict(struct run *r, int status)
     }
     if (r->plan->on == ON_XEN)
         return verdict_of_xen(r);
-    return verdict_of_shim(r->plan, r->machine.dir, status);
+    rc = verdict_of_shim(r->plan, r->machine.dir, status);
+    if (rc == EXIT_MACHINE && r->plan->quiet)
+        show_kept(r, r->lines > 12 ? r->lines - 12 : 0);
+    return rc;
 }
 
 static void catch_signals(void)
