@@ -26,7 +26,7 @@ say() {
 rooms='include|libpv|hypervisor-shim|guest-port|tools|scripts|examples|docs|tests'
 ends='c|h|S|md|sh|mk|def|lds|ld|am|ac'
 xargs grep -EnoH "(^|[^A-Za-z0-9_./\$){}-])($rooms)/[A-Za-z0-9_./-]*\.($ends)([^A-Za-z0-9_]|\$)" <"$files" |
-    sed -E "s#^([^:]*:[0-9]*):.*(^|[^A-Za-z0-9_./-])(($rooms)/[A-Za-z0-9_./-]*\.($ends))[^:]*\$#\1 \3#" |
+    sed -E "s#^([^:]*:[0-9]*):.*(^|[^A-Za-z0-9_./-])(($rooms)/[A-Za-z0-9_./-]*\.($ends)).?\$#\1 \3#" |
     grep -v "[ /]NAME\." | sort -u | while read -r where path; do
         from=${where%%:*}
         [ -e "$path" ] || [ -e "${from%/*}/$path" ] || [ -e "include/$path" ] || echo "$where: $path"
