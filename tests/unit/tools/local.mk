@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # pvctl's parts, sanitized: images, configurations, the serial line, the view of a shim.
+HOST_TESTS += tests/unit/tools/suite.sh
 if HAVE_TOOLS
 if HAVE_CRITERION
 check_LIBRARIES += tests/unit/tools/libpvctl.a
