@@ -17,9 +17,9 @@
 
 enum { CTRL_A = 1 };
 
-static uint16_t focus;      /* domid; 0: nobody yet */
-static unsigned ctrl_a;     /* pressed in a row */
-static bool mid_line;       /* the terminal's cursor is behind a part of a line */
+static uint16_t focus;  /* domid; 0: nobody yet */
+static unsigned ctrl_a; /* pressed in a row */
+static bool mid_line;   /* the terminal's cursor is behind a part of a line */
 
 static void show(const char *s, size_t n)
 {

@@ -26,9 +26,9 @@ struct console {
     struct domain *domain;
     struct xencons_interface *ring; /* shared with the guest; NULL once the guest has ended */
     uint64_t kept_produced;
-    uint32_t line_length;           /* of a line that waits for its end */
+    uint32_t line_length;            /* of a line that waits for its end */
     uint32_t input_head, input_tail; /* free running: input for which the ring had no room */
-    bool broken;                    /* the guest's indices made no sense */
+    bool broken;                     /* the guest's indices made no sense */
     char line[CONSOLE_LINE];
     char input[CONSOLE_INPUT];
     char kept[CONSOLE_KEPT];
@@ -40,9 +40,10 @@ bool console_create(struct domain *d);
 void console_attach(struct domain *d, struct xencons_interface *ring);
 void console_detach(struct domain *d);
 
-void console_notified(struct domain *d);                             /* an event from the guest */
-void console_guest_write(struct domain *d, const char *s, size_t n); /* output outside of the ring */
-void console_shim_write(const char *s, size_t n);                    /* the hypervisor's: whole lines */
-void console_input(void);                                            /* CPU_WORK_CONSOLE */
+void console_notified(struct domain *d); /* an event from the guest */
+void console_guest_write(struct domain *d, const char *s,
+                         size_t n);               /* output outside of the ring */
+void console_shim_write(const char *s, size_t n); /* the hypervisor's: whole lines */
+void console_input(void);                         /* CPU_WORK_CONSOLE */
 
 #endif

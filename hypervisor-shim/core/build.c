@@ -4,8 +4,9 @@
  *
  * Frame 0 of the guest is mapped at the image's VIRT_BASE, and from there upwards:
  *
- *   | kernel | ramdisk | p2m | start_info | store | console | page tables | boot stack | >= 512 KiB |
- *   base     (1)       (2)                                                             4 MiB aligned
+ *   | kernel | ramdisk | p2m | start_info | store | console | page tables | boot stack | >= 512 KiB
+ * | base     (1)       (2)                                                             4 MiB
+ * aligned
  *
  *   (1) behind the mapping, unmapped, if the image says MOD_START_PFN;
  *   (2) behind that, mapped at INIT_P2M with tables of its own, if the image says so.
@@ -34,9 +35,9 @@ enum { P = 1, RW = 2, US = 4, ACCESSED = 32, DIRTY = 64 };
 
 /* A range of pages mapped to consecutive frames, and the tables that this takes. */
 struct mapping {
-    uint64_t from, to;            /* [from, to) */
-    uint64_t pfn;                 /* of the first page */
-    uint64_t table_pfn[LEVELS];   /* [0]: first L1 ... [3]: L4 */
+    uint64_t from, to;          /* [from, to) */
+    uint64_t pfn;               /* of the first page */
+    uint64_t table_pfn[LEVELS]; /* [0]: first L1 ... [3]: L4 */
     uint64_t tables;
 };
 
@@ -47,14 +48,17 @@ struct build {
     const struct boot_guest *g;
     struct reason reason;
     uint64_t pages;
-    uint64_t next;                /* the first pfn that is not used yet */
+    uint64_t next; /* the first pfn that is not used yet */
     uint64_t kernel_pfn, ramdisk_pfn, ramdisk_pages, p2m_pfn, p2m_pages, info_pfn, stack_pfn;
     struct mapping map;
     uint64_t p2m_tables_pfn, p2m_tables;
-    uint64_t *p2m;                /* in place, by the direct map; contiguous only by pages */
+    uint64_t *p2m; /* in place, by the direct map; contiguous only by pages */
 };
 
-static uint64_t pages_of(uint64_t bytes) { return (bytes + PV_PAGE_MASK) >> PV_PAGE_SHIFT; }
+static uint64_t pages_of(uint64_t bytes)
+{
+    return (bytes + PV_PAGE_MASK) >> PV_PAGE_SHIFT;
+}
 
 static bool fail(struct build *b, enum rule rule, uint64_t va, uint64_t value, uint64_t limit)
 {
@@ -131,8 +135,8 @@ static bool plan_p2m(struct build *b)
 static bool plan(struct build *b)
 {
     struct elf_image *i = &b->image;
-    bool outside = i->init_p2m != ELF_UNSET && i->init_p2m < i->virt_base &&
-                   !(i->init_p2m & PV_PAGE_MASK);
+    bool outside =
+        i->init_p2m != ELF_UNSET && i->init_p2m < i->virt_base && !(i->init_p2m & PV_PAGE_MASK);
 
     b->kernel_pfn = (i->start - i->virt_base) >> PV_PAGE_SHIFT;
     b->next = pages_of(i->end - i->virt_base);
@@ -191,7 +195,10 @@ static bool populate(struct build *b, uint64_t *p2m)
     return true;
 }
 
-static void *page(const struct build *b, uint64_t pfn) { return plat_map(mfn(b->p2m[pfn])); }
+static void *page(const struct build *b, uint64_t pfn)
+{
+    return plat_map(mfn(b->p2m[pfn]));
+}
 
 static void copy_pages(const struct build *b, uint64_t pfn, const void *from, uint64_t n)
 {
@@ -243,10 +250,10 @@ static void load_kernel(const struct build *b)
 /* Slot n of the page: push rcx, r11; mov eax, n; syscall; pop; ret. iret never comes back. */
 static void fill_hypercall_page(const struct build *b)
 {
-    static const uint8_t call[] = {0x51, 0x41, 0x53, 0xb8, 0, 0, 0, 0,
-                                   0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3};
-    static const uint8_t iret[] = {0x51, 0x41, 0x53, 0x50, 0xb8, XEN_HYPERVISOR_iret, 0, 0, 0,
-                                   0x0f, 0x05};
+    static const uint8_t call[] = {0x51, 0x41, 0x53, 0xb8, 0,    0,    0,
+                                   0,    0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3};
+    static const uint8_t iret[] = {0x51, 0x41, 0x53, 0x50, 0xb8, XEN_HYPERVISOR_iret,
+                                   0,    0,    0,    0x0f, 0x05};
     uint8_t *to;
 
     if (!b->image.hypercall_page)
@@ -331,7 +338,8 @@ static void map_p2m(struct build *b)
     b->p2m_tables = next - b->p2m_tables_pfn;
 }
 
-/* -- start of day ------------------------------------------------------------------------------- */
+/* -- start of day -------------------------------------------------------------------------------
+ */
 
 static void write_start_info(const struct build *b)
 {
@@ -399,7 +407,8 @@ static bool start_vcpu(const struct build *b)
            vcpu_set_context(b->v, &c) == 0;
 }
 
-/* -- all together --------------------------------------------------------------------------------- */
+/* -- all together ---------------------------------------------------------------------------------
+ */
 
 static bool make_vcpus(struct build *b)
 {

@@ -21,25 +21,31 @@
 #define GET_u32(x) ((uint32_t)(x))
 #define GET_s32(x) ((int32_t)(x))
 
-#define HYPERCALL0(nr, name)                                                                       \
-    static long reg_##name(struct vcpu *v) { return hc_##name(v); }
-#define HYPERCALL1(nr, name, a)                                                                    \
-    static long reg_##name(struct vcpu *v) { return hc_##name(v, GET_##a(v->regs.rdi)); }
-#define HYPERCALL2(nr, name, a, b)                                                                 \
-    static long reg_##name(struct vcpu *v)                                                         \
-    {                                                                                              \
-        return hc_##name(v, GET_##a(v->regs.rdi), GET_##b(v->regs.rsi));                           \
+#define HYPERCALL0(nr, name)               \
+    static long reg_##name(struct vcpu *v) \
+    {                                      \
+        return hc_##name(v);               \
     }
-#define HYPERCALL3(nr, name, a, b, c)                                                              \
-    static long reg_##name(struct vcpu *v)                                                         \
-    {                                                                                              \
-        return hc_##name(v, GET_##a(v->regs.rdi), GET_##b(v->regs.rsi), GET_##c(v->regs.rdx));     \
+#define HYPERCALL1(nr, name, a)                    \
+    static long reg_##name(struct vcpu *v)         \
+    {                                              \
+        return hc_##name(v, GET_##a(v->regs.rdi)); \
     }
-#define HYPERCALL4(nr, name, a, b, c, d)                                                           \
-    static long reg_##name(struct vcpu *v)                                                         \
-    {                                                                                              \
-        return hc_##name(v, GET_##a(v->regs.rdi), GET_##b(v->regs.rsi), GET_##c(v->regs.rdx),      \
-                         GET_##d(v->regs.r10));                                                    \
+#define HYPERCALL2(nr, name, a, b)                                       \
+    static long reg_##name(struct vcpu *v)                               \
+    {                                                                    \
+        return hc_##name(v, GET_##a(v->regs.rdi), GET_##b(v->regs.rsi)); \
+    }
+#define HYPERCALL3(nr, name, a, b, c)                                                          \
+    static long reg_##name(struct vcpu *v)                                                     \
+    {                                                                                          \
+        return hc_##name(v, GET_##a(v->regs.rdi), GET_##b(v->regs.rsi), GET_##c(v->regs.rdx)); \
+    }
+#define HYPERCALL4(nr, name, a, b, c, d)                                                      \
+    static long reg_##name(struct vcpu *v)                                                    \
+    {                                                                                         \
+        return hc_##name(v, GET_##a(v->regs.rdi), GET_##b(v->regs.rsi), GET_##c(v->regs.rdx), \
+                         GET_##d(v->regs.r10));                                               \
     }
 #include "hypercalls.def"
 #undef HYPERCALL0
@@ -49,24 +55,30 @@
 #undef HYPERCALL4
 
 #define ARG(n) (v->call.args[n])
-#define HYPERCALL0(nr, name)                                                                       \
-    static long mc_##name(struct vcpu *v) { return hc_##name(v); }
-#define HYPERCALL1(nr, name, a)                                                                    \
-    static long mc_##name(struct vcpu *v) { return hc_##name(v, GET_##a(ARG(0))); }
-#define HYPERCALL2(nr, name, a, b)                                                                 \
-    static long mc_##name(struct vcpu *v)                                                          \
-    {                                                                                              \
-        return hc_##name(v, GET_##a(ARG(0)), GET_##b(ARG(1)));                                     \
+#define HYPERCALL0(nr, name)              \
+    static long mc_##name(struct vcpu *v) \
+    {                                     \
+        return hc_##name(v);              \
     }
-#define HYPERCALL3(nr, name, a, b, c)                                                              \
-    static long mc_##name(struct vcpu *v)                                                          \
-    {                                                                                              \
-        return hc_##name(v, GET_##a(ARG(0)), GET_##b(ARG(1)), GET_##c(ARG(2)));                    \
+#define HYPERCALL1(nr, name, a)               \
+    static long mc_##name(struct vcpu *v)     \
+    {                                         \
+        return hc_##name(v, GET_##a(ARG(0))); \
     }
-#define HYPERCALL4(nr, name, a, b, c, d)                                                           \
-    static long mc_##name(struct vcpu *v)                                                          \
-    {                                                                                              \
-        return hc_##name(v, GET_##a(ARG(0)), GET_##b(ARG(1)), GET_##c(ARG(2)), GET_##d(ARG(3)));   \
+#define HYPERCALL2(nr, name, a, b)                             \
+    static long mc_##name(struct vcpu *v)                      \
+    {                                                          \
+        return hc_##name(v, GET_##a(ARG(0)), GET_##b(ARG(1))); \
+    }
+#define HYPERCALL3(nr, name, a, b, c)                                           \
+    static long mc_##name(struct vcpu *v)                                       \
+    {                                                                           \
+        return hc_##name(v, GET_##a(ARG(0)), GET_##b(ARG(1)), GET_##c(ARG(2))); \
+    }
+#define HYPERCALL4(nr, name, a, b, c, d)                                                         \
+    static long mc_##name(struct vcpu *v)                                                        \
+    {                                                                                            \
+        return hc_##name(v, GET_##a(ARG(0)), GET_##b(ARG(1)), GET_##c(ARG(2)), GET_##d(ARG(3))); \
     }
 #include "hypercalls.def"
 #undef HYPERCALL0
@@ -132,7 +144,10 @@ static __attribute__((noinline)) long unknown_number(struct vcpu *v, uint64_t nr
     return refuse(v, RULE_HYPERCALL_UNKNOWN, .value = nr);
 }
 
-static long unknown(struct vcpu *v) { return unknown_number(v, v->hypercall); }
+static long unknown(struct vcpu *v)
+{
+    return unknown_number(v, v->hypercall);
+}
 
 static inline long dispatch(struct vcpu *v, uint64_t nr, const thunk *table)
 {
@@ -264,8 +279,8 @@ long hc_multicall(struct vcpu *v, pv_gptr_t list, uint32_t n)
         result = dispatch(v, v->call.op, by_entry);
         if (unlikely(v->restarted))
             return list_interrupted(v, at, n, result);
-        if (unlikely(!plat_put64_at(at, offsetof(struct xen_multicall_entry, result),
-                                    (uint64_t)result)))
+        if (unlikely(
+                !plat_put64_at(at, offsetof(struct xen_multicall_entry, result), (uint64_t)result)))
             return list_fault(v, at);
         if (unlikely(v->cpu->work) && n > 1) /* also if this vCPU fell asleep, or is dead */
             return list_restart(v, at + sizeof(v->call), n - 1);

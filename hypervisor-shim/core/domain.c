@@ -133,8 +133,9 @@ static void end(struct domain *d, enum domain_state state)
 
 static const char *end_name(unsigned code)
 {
-    static const char *const names[] = {"powered off", "asked for a reboot", "suspended",
-                                        "crashed",     "missed its watchdog", "asked for a soft reset"};
+    static const char *const names[] = {"powered off",         "asked for a reboot",
+                                        "suspended",           "crashed",
+                                        "missed its watchdog", "asked for a soft reset"};
 
     return code <= XEN_SHUTDOWN_MAX ? names[code] : "ended with a code of its own";
 }

@@ -36,7 +36,15 @@ struct elf_note {
     uint32_t namesz, descsz, type;
 };
 
-enum { PT_LOAD = 1, PT_NOTE = 4, SHT_NOTE = 7, EM_X86_64 = 62, ET_EXEC = 2, ET_DYN = 3, NOTES_MAX = 512 };
+enum {
+    PT_LOAD = 1,
+    PT_NOTE = 4,
+    SHT_NOTE = 7,
+    EM_X86_64 = 62,
+    ET_EXEC = 2,
+    ET_DYN = 3,
+    NOTES_MAX = 512
+};
 
 struct parser {
     struct elf_image *i;
@@ -47,7 +55,8 @@ struct parser {
     bool version_ok;
 };
 
-static enum rule broken(struct parser *p, enum rule rule, uint64_t va, uint64_t value, uint64_t limit)
+static enum rule broken(struct parser *p, enum rule rule, uint64_t va, uint64_t value,
+                        uint64_t limit)
 {
     p->r->rule = (uint16_t)rule;
     p->r->va = va;
@@ -302,8 +311,11 @@ enum rule elf_parse(struct elf_image *image, const void *file, uint64_t size, st
     struct parser p = {.i = image, .r = r, .paddr_offset = ELF_UNSET};
     enum rule rule;
 
-    *image = (struct elf_image){.file = file, .size = size, .virt_base = ELF_UNSET,
-                                .entry = ELF_UNSET, .init_p2m = ELF_UNSET};
+    *image = (struct elf_image){.file = file,
+                                .size = size,
+                                .virt_base = ELF_UNSET,
+                                .entry = ELF_UNSET,
+                                .init_p2m = ELF_UNSET};
     rule = check_header(&p);
     if (!rule)
         rule = read_notes(&p);

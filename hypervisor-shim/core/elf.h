@@ -21,8 +21,8 @@ struct elf_image {
     uint64_t size;
     struct elf_segment segment[ELF_SEGMENTS]; /* sorted, apart from each other */
     unsigned segments;
-    uint64_t virt_base;   /* where frame 0 is mapped */
-    uint64_t start, end;  /* of the kernel, [start, end) */
+    uint64_t virt_base;  /* where frame 0 is mapped */
+    uint64_t start, end; /* of the kernel, [start, end) */
     uint64_t entry;
     uint64_t hypercall_page; /* 0: none */
     uint64_t init_p2m;       /* ELF_UNSET: none */

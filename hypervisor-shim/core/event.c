@@ -204,10 +204,10 @@ static __attribute__((noinline)) long alloc_unbound(struct vcpu *v, pv_gptr_t ar
     port = free_port(d);
     if (!port)
         return no_port(v);
-    open_port(d, port,
-              (struct evtchn){.state = EVTCHN_UNBOUND,
-                              .remote = a.remote_dom == XEN_DOMID_SELF ? v->domain->id
-                                                                       : a.remote_dom});
+    open_port(
+        d, port,
+        (struct evtchn){.state = EVTCHN_UNBOUND,
+                        .remote = a.remote_dom == XEN_DOMID_SELF ? v->domain->id : a.remote_dom});
     a.port = port;
     if (guest_copy_out(arg, &a, sizeof(a)))
         return refuse_pointer(v, arg.va);
@@ -232,9 +232,9 @@ static __attribute__((noinline)) long bind_interdomain(struct vcpu *v, pv_gptr_t
     re = port_of(rd, b.remote_port);
     if (!re || re->state != EVTCHN_UNBOUND || re->remote != d->id)
         return refuse(v, RULE_PORT_NOT_OURS, .port = b.remote_port, .value = rd->id);
-    open_port(d, port,
-              (struct evtchn){
-                  .state = EVTCHN_INTERDOMAIN, .remote = rd->id, .peer = b.remote_port});
+    open_port(
+        d, port,
+        (struct evtchn){.state = EVTCHN_INTERDOMAIN, .remote = rd->id, .peer = b.remote_port});
     *re = (struct evtchn){EVTCHN_INTERDOMAIN, re->vcpu, d->id, port};
     /* What was sent before we came is lost; so there is always one event. */
     set_pending(d, &d->ports[port], port);

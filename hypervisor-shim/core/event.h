@@ -31,9 +31,9 @@ struct evtchn {
     uint32_t peer;
 };
 
-bool evtchn_init(struct domain *d);   /* false: no memory */
-void evtchn_exit(struct domain *d);   /* close all, as at the guest's end */
-void evtchn_free(struct domain *d);   /* there are no ports of d any more */
+bool evtchn_init(struct domain *d); /* false: no memory */
+void evtchn_exit(struct domain *d); /* close all, as at the guest's end */
+void evtchn_free(struct domain *d); /* there are no ports of d any more */
 
 /* A new port of d that notifies back end `b`; 0: none free. */
 uint32_t evtchn_bind_backend(struct domain *d, enum evtchn_backend b);

@@ -98,7 +98,10 @@ struct vcpu *hv_leave_slow(struct vcpu *v)
     return v;
 }
 
-struct vcpu *hv_idle(void) { return leave_slowly(); }
+struct vcpu *hv_idle(void)
+{
+    return leave_slowly();
+}
 
 struct vcpu *hv_interrupt(struct vcpu *v)
 {

@@ -17,7 +17,10 @@
 
 enum { CR4_DE = 1 << 3, CONSOLE_CHUNK = 128, IOBITMAP_BYTES = 65536 / 8 };
 
-static bool canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
+static bool canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
 
 /* -- registers --------------------------------------------------------------------- */
 
@@ -144,9 +147,10 @@ long hc_get_debugreg(struct vcpu *v, int32_t reg)
 /* -- xen_version ----------------------------------------------------------------------- */
 
 enum { VERSION_MAJOR = 4, VERSION_MINOR = 17 };
-static const uint32_t FEATURES =
-    1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_mmu_pt_update_preserve_ad |
-    1u << XENFEAT_highmem_assist | 1u << XENFEAT_gnttab_map_avail_bits | 1u << XENFEAT_direct_mapped;
+static const uint32_t FEATURES = 1u << XENFEAT_memory_op_vnode_supported |
+                                 1u << XENFEAT_mmu_pt_update_preserve_ad |
+                                 1u << XENFEAT_highmem_assist |
+                                 1u << XENFEAT_gnttab_map_avail_bits | 1u << XENFEAT_direct_mapped;
 
 /* Copy out n bytes: the text, then zeros. */
 static long text_out(struct vcpu *v, pv_gptr_t arg, const char *text, size_t n)
@@ -178,7 +182,8 @@ static long features(struct vcpu *v, pv_gptr_t arg)
     if (guest_copy_in(&f, arg, sizeof(f)))
         return refuse(v, RULE_GUEST_POINTER, .va = arg.va);
     if (f.submap_idx != 0)
-        return refuse(v, RULE_VERSION_ARGUMENT, .value = XENVER_get_features, .limit = f.submap_idx);
+        return refuse(v, RULE_VERSION_ARGUMENT, .value = XENVER_get_features,
+                      .limit = f.submap_idx);
     f.submap = FEATURES;
     if (v->domain->vm_assist & (1u << XEN_VMASST_TYPE_pae_extended_cr3))
         f.submap |= 1u << XENFEAT_pae_pgdir_above_4gb;
@@ -244,13 +249,11 @@ long hc_xen_version(struct vcpu *v, int32_t cmd, pv_gptr_t arg)
 
 long hc_vm_assist(struct vcpu *v, uint32_t cmd, uint32_t type)
 {
-    const uint64_t valid = 1u << XEN_VMASST_TYPE_4gb_segments |
-                           1u << XEN_VMASST_TYPE_4gb_segments_notify |
-                           1u << XEN_VMASST_TYPE_writable_pagetables |
-                           1u << XEN_VMASST_TYPE_pae_extended_cr3 |
-                           1u << XEN_VMASST_TYPE_architectural_iopl |
-                           1u << XEN_VMASST_TYPE_runstate_update_flag |
-                           1ull << XEN_VMASST_TYPE_m2p_strict;
+    const uint64_t valid =
+        1u << XEN_VMASST_TYPE_4gb_segments | 1u << XEN_VMASST_TYPE_4gb_segments_notify |
+        1u << XEN_VMASST_TYPE_writable_pagetables | 1u << XEN_VMASST_TYPE_pae_extended_cr3 |
+        1u << XEN_VMASST_TYPE_architectural_iopl | 1u << XEN_VMASST_TYPE_runstate_update_flag |
+        1ull << XEN_VMASST_TYPE_m2p_strict;
 
     if (type >= 64 || !(valid >> type & 1))
         return refuse(v, RULE_ASSIST_TYPE, .value = type);

@@ -134,8 +134,8 @@ void runstate_set(struct vcpu *v, int32_t state, uint64_t now)
 void runstate_publish(struct vcpu *v)
 {
     struct xen_vcpu_runstate_info r = v->runstate;
-    pv_gptr_t entry = gptr_add(v->runstate_area, offsetof(struct xen_vcpu_runstate_info,
-                                                          state_entry_time));
+    pv_gptr_t entry =
+        gptr_add(v->runstate_area, offsetof(struct xen_vcpu_runstate_info, state_entry_time));
     bool in, flag = v->domain->vm_assist & (1ull << XEN_VMASST_TYPE_runstate_update_flag);
 
     if (!v->runstate_registered || hv.cpu[0].loaded != v)
@@ -166,7 +166,10 @@ void runstate_get(const struct vcpu *v, struct xen_vcpu_runstate_info *to)
 
 /* -- timers ------------------------------------------------------------------------ */
 
-static void singleshot_fire(struct timer *t) { evtchn_virq(t->owner, XEN_VIRQ_TIMER); }
+static void singleshot_fire(struct timer *t)
+{
+    evtchn_virq(t->owner, XEN_VIRQ_TIMER);
+}
 
 static void periodic_fire(struct timer *t)
 {

@@ -16,6 +16,9 @@ void timer_run(uint64_t now);
 /* Tell the platform the earliest of all deadlines and the end of the time slice. */
 void timer_arm(void);
 
-static inline bool timer_is_set(const struct timer *t) { return t->deadline != UINT64_MAX; }
+static inline bool timer_is_set(const struct timer *t)
+{
+    return t->deadline != UINT64_MAX;
+}
 
 #endif

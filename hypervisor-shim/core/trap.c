@@ -34,7 +34,10 @@ enum { PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_RESERVED = 8, PF_FETCH = 16
 /* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP, #VC, #SX push an error code. */
 static const uint32_t HAS_ERROR_CODE = 0x60227d00;
 
-static bool canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
+static bool canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
 
 COLD void bounce_no_stack(struct vcpu *v, uint64_t sp)
 {
@@ -67,15 +70,13 @@ bool bounce_from_user(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t err
     return false;
 }
 
-static COLD void unhandled(struct vcpu *v, unsigned vector,
-                                                      uint32_t error_code)
+static COLD void unhandled(struct vcpu *v, unsigned vector, uint32_t error_code)
 {
     guest_kill(v, RULE_TRAP_UNHANDLED, .vector = (uint8_t)vector, .value = error_code,
                .va = vector == TRAP_PF ? v->fault_va : 0);
 }
 
-static COLD struct vcpu *unhandled_leave(struct vcpu *v, unsigned vector,
-                                                                    uint32_t error_code)
+static COLD struct vcpu *unhandled_leave(struct vcpu *v, unsigned vector, uint32_t error_code)
 {
     unhandled(v, vector, error_code);
     return hv_leave_slow(v);
@@ -185,8 +186,10 @@ static void general_protection(struct vcpu *v, uint32_t error_code)
 /* The same as trap_inject(), for the two fast ends of an entry: every path ends in a jump, so that
  * nothing has to be kept. v is in kernel mode, from which sp and cs were taken, or has just come
  * to it. */
-static inline __attribute__((always_inline)) struct vcpu *
-deliver(struct vcpu *v, uint64_t sp, uint64_t cs, unsigned vector, unsigned flags, uint32_t error_code)
+static inline __attribute__((always_inline)) struct vcpu *deliver(struct vcpu *v, uint64_t sp,
+                                                                  uint64_t cs, unsigned vector,
+                                                                  unsigned flags,
+                                                                  uint32_t error_code)
 {
     const struct xen_trap_info *t = &v->traps[vector];
 
@@ -221,8 +224,7 @@ static __attribute__((noinline)) struct vcpu *software_from_user(struct vcpu *v,
 /* INT n by an open gate (INT 0x80 and its like). Closed to this guest, it is the #GP of INT n. */
 static __attribute__((noinline)) struct vcpu *software(struct vcpu *v, unsigned vector)
 {
-    if (unlikely(!trap_int_allowed(v, vector) &&
-                 (vector != 0x80 || !v->traps[vector].address))) {
+    if (unlikely(!trap_int_allowed(v, vector) && (vector != 0x80 || !v->traps[vector].address))) {
         v->regs.rip -= 2;
         trap_inject(v, TRAP_GP, vector << 3 | 2);
         return hv_leave(v);
@@ -246,9 +248,10 @@ static __attribute__((noinline)) struct vcpu *special(struct vcpu *v, unsigned v
     return hv_leave(v);
 }
 
-/* Exceptions without an error code that can be nothing but the guest's: #DE, #DB, #BP, #OF, #BR, #MF, #XM. */
-static const uint32_t PLAIN = 1u << 0 | 1u << TRAP_DB | 1u << TRAP_BP | 1u << TRAP_OF | 1u << 5 |
-                              1u << 16 | 1u << 19;
+/* Exceptions without an error code that can be nothing but the guest's: #DE, #DB, #BP, #OF, #BR,
+ * #MF, #XM. */
+static const uint32_t PLAIN =
+    1u << 0 | 1u << TRAP_DB | 1u << TRAP_BP | 1u << TRAP_OF | 1u << 5 | 1u << 16 | 1u << 19;
 
 static __attribute__((noinline)) struct vcpu *trap_with_code(struct vcpu *v, unsigned vector)
 {
@@ -385,7 +388,10 @@ struct vcpu *hv_sysenter(struct vcpu *v)
 /* -- tables ------------------------------------------------------------------------ */
 
 /* Selectors of ring 0 and 1 become ring 3: what the ABI does, in place of an error. */
-static uint16_t ring3(uint16_t selector) { return selector | 3; }
+static uint16_t ring3(uint16_t selector)
+{
+    return selector | 3;
+}
 
 long hc_set_trap_table(struct vcpu *v, pv_gptr_t table)
 {

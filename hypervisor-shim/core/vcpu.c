@@ -7,7 +7,8 @@
  * was taken is given back when a later one is refused.
  *
  * A registered vcpu_info lies in a page of the guest's, which stays writable and its own
- * as long as the vCPU exists; runstate and time areas are only addresses, written if they are mapped.
+ * as long as the vCPU exists; runstate and time areas are only addresses, written if they are
+ * mapped.
  */
 #include "bounce.h"
 #include "event.h"
@@ -20,24 +21,31 @@
 
 enum { LDT_ENTRIES = 8192 };
 static const uint64_t PERIOD_MIN = 1000000, PERIOD_MAX = 1ull << 62;
-static const uint64_t ASSISTS = 1ull << XEN_VMASST_TYPE_4gb_segments |
-                                1ull << XEN_VMASST_TYPE_4gb_segments_notify |
-                                1ull << XEN_VMASST_TYPE_writable_pagetables |
-                                1ull << XEN_VMASST_TYPE_pae_extended_cr3 |
-                                1ull << XEN_VMASST_TYPE_architectural_iopl |
-                                1ull << XEN_VMASST_TYPE_runstate_update_flag |
-                                1ull << XEN_VMASST_TYPE_m2p_strict;
+static const uint64_t ASSISTS =
+    1ull << XEN_VMASST_TYPE_4gb_segments | 1ull << XEN_VMASST_TYPE_4gb_segments_notify |
+    1ull << XEN_VMASST_TYPE_writable_pagetables | 1ull << XEN_VMASST_TYPE_pae_extended_cr3 |
+    1ull << XEN_VMASST_TYPE_architectural_iopl | 1ull << XEN_VMASST_TYPE_runstate_update_flag |
+    1ull << XEN_VMASST_TYPE_m2p_strict;
 
-static bool canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
+static bool canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
 
 /* -- context --------------------------------------------------------------------- */
 
 static long check_addresses(struct vcpu *v, const struct xen_vcpu_guest_context *c)
 {
     const uint64_t va[] = {
-        c->user_regs.rip,      c->user_regs.rsp,         c->kernel_sp,
-        c->fs_base,            c->gs_base_kernel,        c->gs_base_user,
-        c->event_callback_eip, c->failsafe_callback_eip, c->syscall_callback_eip,
+        c->user_regs.rip,
+        c->user_regs.rsp,
+        c->kernel_sp,
+        c->fs_base,
+        c->gs_base_kernel,
+        c->gs_base_user,
+        c->event_callback_eip,
+        c->failsafe_callback_eip,
+        c->syscall_callback_eip,
         c->ldt_ents ? c->ldt_base : 0,
     };
 
@@ -46,7 +54,8 @@ static long check_addresses(struct vcpu *v, const struct xen_vcpu_guest_context 
             return refuse(v, RULE_VCPU_ADDRESS, .va = va[i]);
     for (unsigned i = 0; i < 256; i++)
         if (!canonical(c->trap_ctxt[i].address))
-            return refuse(v, RULE_TRAP_ADDRESS, .va = c->trap_ctxt[i].address, .vector = (uint8_t)i);
+            return refuse(v, RULE_TRAP_ADDRESS, .va = c->trap_ctxt[i].address,
+                          .vector = (uint8_t)i);
     if (!guest_va_ok(c->ldt_base))
         return refuse(v, RULE_VCPU_ADDRESS, .va = c->ldt_base);
     return 0;
@@ -332,7 +341,8 @@ static long op_send_nmi(struct vcpu *v, struct vcpu *target, pv_gptr_t arg)
     return 0;
 }
 
-static __attribute__((noinline)) long other_op(struct vcpu *v, int32_t cmd, uint32_t id, pv_gptr_t arg)
+static __attribute__((noinline)) long other_op(struct vcpu *v, int32_t cmd, uint32_t id,
+                                               pv_gptr_t arg)
 {
     struct vcpu *target;
 

@@ -41,9 +41,15 @@ static void unlink_vcpu(struct vcpu *v)
     v->queued = 0;
 }
 
-static void rr_init(void) { head = tail = NULL; }
+static void rr_init(void)
+{
+    head = tail = NULL;
+}
 
-static void rr_add(struct vcpu *v) { v->queued = 0; }
+static void rr_add(struct vcpu *v)
+{
+    v->queued = 0;
+}
 
 static void rr_remove(struct vcpu *v)
 {

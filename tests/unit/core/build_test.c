@@ -46,8 +46,14 @@ static uint8_t image[IMAGE];
 static size_t notes_used;
 static const uint64_t BASE = 0xffffffff80000000ull;
 
-static struct ehdr *eh(void) { return (struct ehdr *)image; }
-static struct phdr *ph(unsigned n) { return (struct phdr *)(image + PHDRS) + n; }
+static struct ehdr *eh(void)
+{
+    return (struct ehdr *)image;
+}
+static struct phdr *ph(unsigned n)
+{
+    return (struct phdr *)(image + PHDRS) + n;
+}
 
 static void note(uint32_t type, const void *desc, uint32_t n)
 {
@@ -61,17 +67,29 @@ static void note(uint32_t type, const void *desc, uint32_t n)
     ph(0)->filesz = ph(0)->memsz = notes_used;
 }
 
-static void number(uint32_t type, uint64_t value) { note(type, &value, 8); }
-static void string(uint32_t type, const char *s) { note(type, s, (uint32_t)strlen(s) + 1); }
+static void number(uint32_t type, uint64_t value)
+{
+    note(type, &value, 8);
+}
+static void string(uint32_t type, const char *s)
+{
+    note(type, s, (uint32_t)strlen(s) + 1);
+}
 
 /* Two segments: text at 1 MiB, data and bss behind it; the kernel maps itself at BASE. */
 static void make_image(void)
 {
     memset(image, 0, sizeof(image));
     notes_used = 0;
-    *eh() = (struct ehdr){.ident = {0x7f, 'E', 'L', 'F', 2, 1, 1}, .type = 2, .machine = 62,
-                          .version = 1, .entry = BASE + 0x100000, .phoff = PHDRS, .ehsize = 64,
-                          .phentsize = 56, .phnum = 3};
+    *eh() = (struct ehdr){.ident = {0x7f, 'E', 'L', 'F', 2, 1, 1},
+                          .type = 2,
+                          .machine = 62,
+                          .version = 1,
+                          .entry = BASE + 0x100000,
+                          .phoff = PHDRS,
+                          .ehsize = 64,
+                          .phentsize = 56,
+                          .phnum = 3};
     *ph(0) = (struct phdr){.type = 4, .offset = NOTES};
     *ph(1) = (struct phdr){1, 5, TEXT, BASE + 0x100000, 0x100000, 0x2000, 0x2000, 4096};
     *ph(2) = (struct phdr){1, 6, TEXT + 0x2000, BASE + 0x102000, 0x102000, 0x800, 0x3000, 4096};
@@ -94,7 +112,10 @@ static enum rule parse_n(uint64_t n)
     memset(&why, 0, sizeof(why));
     return elf_parse(&parsed, image, n, &why);
 }
-static enum rule parse(void) { return parse_n(sizeof(image)); }
+static enum rule parse(void)
+{
+    return parse_n(sizeof(image));
+}
 
 TestSuite(elf, .init = make_image);
 
@@ -116,11 +137,11 @@ Test(elf, a_good_image)
     cr_assert_eq(parsed.init_p2m, 0xfffffe0000000000);
 }
 
-#define assert_bad(rule_)                                                                          \
-    do {                                                                                           \
-        enum rule got_ = parse();                                                                  \
-        cr_assert_eq(got_, rule_, "rule is %s", rule_name(got_));                                  \
-        cr_assert_eq(why.rule, rule_);                                                             \
+#define assert_bad(rule_)                                         \
+    do {                                                          \
+        enum rule got_ = parse();                                 \
+        cr_assert_eq(got_, rule_, "rule is %s", rule_name(got_)); \
+        cr_assert_eq(why.rule, rule_);                            \
     } while (0)
 
 Test(elf, not_an_image)
@@ -160,7 +181,8 @@ Test(elf, notes)
 {
     ph(0)->type = 0;
     assert_bad(RULE_IMAGE_NO_NOTES);
-    make_image(), memcpy(image + NOTES + 12, "GNU", 4), notes_used = 0; /* another's note is skipped */
+    make_image(), memcpy(image + NOTES + 12, "GNU", 4),
+        notes_used = 0; /* another's note is skipped */
     cr_assert_neq(parse(), RULE_NONE);
     make_image(), ph(0)->offset = IMAGE - 4;
     assert_bad(RULE_IMAGE_TRUNCATED);
@@ -246,7 +268,8 @@ Test(elf, addresses)
     assert_bad(RULE_IMAGE_BOUNDS);
     make_image(), number(XEN_ELFNOTE_INIT_P2M, BASE + 0x101000);
     assert_bad(RULE_IMAGE_P2M);
-    make_image(), number(XEN_ELFNOTE_PADDR_OFFSET, 0x100000); /* the base is above the kernel's start */
+    make_image(),
+        number(XEN_ELFNOTE_PADDR_OFFSET, 0x100000); /* the base is above the kernel's start */
     number(XEN_ELFNOTE_ENTRY, BASE + 16);
     number(XEN_ELFNOTE_HYPERCALL_PAGE, BASE + 0x1000);
     cr_assert_eq(parse(), RULE_NONE);
@@ -283,7 +306,8 @@ Test(elf, noise)
     }
 }
 
-/* -- guests ---------------------------------------------------------------------------------------- */
+/* -- guests
+ * ---------------------------------------------------------------------------------------- */
 
 static void machine(void)
 {
@@ -304,8 +328,12 @@ TestSuite(build, .init = machine, .fini = machine_off);
 
 static struct boot_guest guest(uint64_t pages)
 {
-    return (struct boot_guest){.name = "t", .kernel = image, .kernel_size = sizeof(image),
-                               .cmdline = "a b=c", .mem = pages << 12, .vcpus = 2};
+    return (struct boot_guest){.name = "t",
+                               .kernel = image,
+                               .kernel_size = sizeof(image),
+                               .cmdline = "a b=c",
+                               .mem = pages << 12,
+                               .vcpus = 2};
 }
 
 static struct vcpu *start_one(struct boot_guest g)
@@ -413,13 +441,20 @@ Test(build, the_hypercall_page)
 
 Test(build, any_base_that_the_abi_allows)
 {
-    const uint64_t bases[] = {0, 0x400000, 0x7fff00000000, 0xffff880000000000, 0xffffc00000003000,
-                              0xffffffff80000000, 0x3fe00000, 0x7fc0000000};
+    const uint64_t bases[] = {0,
+                              0x400000,
+                              0x7fff00000000,
+                              0xffff880000000000,
+                              0xffffc00000003000,
+                              0xffffffff80000000,
+                              0x3fe00000,
+                              0x7fc0000000};
 
     for (unsigned i = 0; i < PV_ARRAY_SIZE(bases); i++) {
         struct vcpu *v;
         struct xen_start_info s;
-        uint64_t end = (bases[i] + 0x105000 + 4096 * 8 + 4096 * 20 + 0x80000 + 0x3fffff) & ~0x3fffffull;
+        uint64_t end =
+            (bases[i] + 0x105000 + 4096 * 8 + 4096 * 20 + 0x80000 + 0x3fffff) & ~0x3fffffull;
 
         machine();
         number(XEN_ELFNOTE_VIRT_BASE, bases[i]);
@@ -459,7 +494,8 @@ Test(build, ramdisks)
 
 Test(build, a_p2m_somewhere_else)
 {
-    const uint64_t places[] = {0x7f0000000000, 0xffffff0000000000, 0xffffffff00000000, 0xffffffff7fe00000};
+    const uint64_t places[] = {0x7f0000000000, 0xffffff0000000000, 0xffffffff00000000,
+                               0xffffffff7fe00000};
 
     for (unsigned i = 0; i < PV_ARRAY_SIZE(places); i++) {
         struct vcpu *v;
@@ -480,7 +516,8 @@ Test(build, a_p2m_somewhere_else)
     cr_assert_eq(start_info(start_one(guest(4096))).mfn_list, BASE + 0x105000);
 }
 
-/* -- guests that cannot be, beside one that can ------------------------------------------------------ */
+/* -- guests that cannot be, beside one that can
+ * ------------------------------------------------------ */
 
 static void refused_beside_a_good_one(struct boot_guest bad, enum rule rule)
 {
@@ -504,10 +541,23 @@ static void refused_beside_a_good_one(struct boot_guest bad, enum rule rule)
     cr_assert_eq(hv.domain[1]->pages, 0);
 }
 
-Test(build, not_an_elf) { image[0] = 0; refused_beside_a_good_one(guest(4096), RULE_IMAGE_NOT_ELF); }
-Test(build, too_little_memory) { refused_beside_a_good_one(guest(200), RULE_IMAGE_MEMORY); }
-Test(build, too_little_for_the_mapping) { refused_beside_a_good_one(guest(900), RULE_IMAGE_MEMORY); }
-Test(build, more_than_the_machine_has) { refused_beside_a_good_one(guest(40000), RULE_MACHINE_MEMORY); }
+Test(build, not_an_elf)
+{
+    image[0] = 0;
+    refused_beside_a_good_one(guest(4096), RULE_IMAGE_NOT_ELF);
+}
+Test(build, too_little_memory)
+{
+    refused_beside_a_good_one(guest(200), RULE_IMAGE_MEMORY);
+}
+Test(build, too_little_for_the_mapping)
+{
+    refused_beside_a_good_one(guest(900), RULE_IMAGE_MEMORY);
+}
+Test(build, more_than_the_machine_has)
+{
+    refused_beside_a_good_one(guest(40000), RULE_MACHINE_MEMORY);
+}
 
 Test(build, no_vcpus)
 {
@@ -640,7 +690,10 @@ Test(build, no_room_for_its_vcpus)
     cr_assert_eq(hv.domain[2]->reasons.first.rule, RULE_MACHINE_MEMORY);
 }
 
-Test(build, no_guest_is_a_panic, .exit_code = HOSTVIEW_EXIT_PANIC) { hv_start(NULL, 0); }
+Test(build, no_guest_is_a_panic, .exit_code = HOSTVIEW_EXIT_PANIC)
+{
+    hv_start(NULL, 0);
+}
 
 Test(build, too_many_guests_are_a_panic, .exit_code = HOSTVIEW_EXIT_PANIC)
 {

@@ -36,7 +36,10 @@ Test(calls, a_call_leaves_its_result_in_rax)
 
 /* -- multicall -------------------------------------------------------------------------- */
 
-static struct xen_multicall_entry *entries(void) { return args(); }
+static struct xen_multicall_entry *entries(void)
+{
+    return args();
+}
 
 static void entry(unsigned n, uint64_t op, uint64_t a1, uint64_t a2)
 {
@@ -60,8 +63,7 @@ Test(calls, multicall_does_all_and_tells_each_result)
 Test(calls, multicall_is_not_nested)
 {
     entry(0, XEN_HYPERVISOR_multicall, args_va(), 1);
-    assert_refused(call(XEN_HYPERVISOR_multicall, args_va(), 1, 0) +
-                       (long)entries()[0].result,
+    assert_refused(call(XEN_HYPERVISOR_multicall, args_va(), 1, 0) + (long)entries()[0].result,
                    RULE_MULTICALL_NESTED, XEN_EINVAL);
     cr_assert_not(v->in_multicall);
 }
@@ -70,8 +72,8 @@ Test(calls, multicall_with_a_bad_list)
 {
     assert_refused(call(XEN_HYPERVISOR_multicall, BAD_VA, 1, 0), RULE_GUEST_POINTER, XEN_EFAULT);
     assert_refused(call(XEN_HYPERVISOR_multicall, HV_VA, 0, 0), RULE_GUEST_POINTER, XEN_EFAULT);
-    assert_refused(call(XEN_HYPERVISOR_multicall, 0x7ffffffff000, 0xffffffff, 0), RULE_GUEST_POINTER,
-                   XEN_EFAULT);
+    assert_refused(call(XEN_HYPERVISOR_multicall, 0x7ffffffff000, 0xffffffff, 0),
+                   RULE_GUEST_POINTER, XEN_EFAULT);
     /* Read-only: the first call is made, its result cannot be told. */
     assert_refused(call(XEN_HYPERVISOR_multicall, hosted_va(g->l4), 1, 0), RULE_GUEST_POINTER,
                    XEN_EFAULT);
@@ -143,20 +145,45 @@ Test(calls, a_restart_that_cannot_be_written_back)
 /* -- hostile arguments: made from the table ------------------------------------------------- */
 
 static const uint64_t hostile[] = {
-    0, 1, 2, 3, 4, 5, 9, 0x80, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff,
-    BAD_VA, WEIRD_VA, HV_VA, HV_VA_END - 8, 0xffff7fffffffffff, ~0ull, ~0ull - 4095,
-    0x7ffffffffff8, HOSTED_BASE, HOSTED_BASE + 4090, HOSTED_BASE + (PAGES - 1) * 4096 + 4092,
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    9,
+    0x80,
+    0xffff,
+    0x10000,
+    0x7fffffff,
+    0x80000000,
+    0xffffffff,
+    BAD_VA,
+    WEIRD_VA,
+    HV_VA,
+    HV_VA_END - 8,
+    0xffff7fffffffffff,
+    ~0ull,
+    ~0ull - 4095,
+    0x7ffffffffff8,
+    HOSTED_BASE,
+    HOSTED_BASE + 4090,
+    HOSTED_BASE + (PAGES - 1) * 4096 + 4092,
 };
 
-static uint64_t pick(void) { return hostile[(unsigned)rand() % PV_ARRAY_SIZE(hostile)]; }
+static uint64_t pick(void)
+{
+    return hostile[(unsigned)rand() % PV_ARRAY_SIZE(hostile)];
+}
 
 /* Whatever the guest's pages hold, also page tables that it filled itself. */
 static void garbage(void)
 {
     for (uint64_t p = 0; p < 4; p++)
         for (unsigned i = 0; i < 512; i++)
-            ((uint64_t *)hosted_page(g, p))[i] =
-                rand() % 3 ? pick() : rand() % 2 ? g->p2m[rand() % PAGES] : (uint64_t)rand();
+            ((uint64_t *)hosted_page(g, p))[i] = rand() % 3   ? pick()
+                                                 : rand() % 2 ? g->p2m[rand() % PAGES]
+                                                              : (uint64_t)rand();
 }
 
 static void hammer(uint64_t nr, const char *name)
@@ -185,7 +212,12 @@ static void hammer(uint64_t nr, const char *name)
     cr_assert_eq(frame_audit(), 0, "%s: counts are wrong", name);
 }
 
-#define HYPERCALL0(nr, name)             Test(calls, hostile_##name) { srand(nr + 1); hammer(nr, #name); }
+#define HYPERCALL0(nr, name)    \
+    Test(calls, hostile_##name) \
+    {                           \
+        srand(nr + 1);          \
+        hammer(nr, #name);      \
+    }
 #define HYPERCALL1(nr, name, a)          HYPERCALL0(nr, name)
 #define HYPERCALL2(nr, name, a, b)       HYPERCALL0(nr, name)
 #define HYPERCALL3(nr, name, a, b, c)    HYPERCALL0(nr, name)
@@ -227,8 +259,14 @@ Test(calls, segment_bases)
     assert_refused(call(XEN_HYPERVISOR_set_segment_base, 4, 0, 0), RULE_SEGBASE_WHICH, XEN_EINVAL);
 }
 
-static long dr(unsigned reg, uint64_t value) { return call(XEN_HYPERVISOR_set_debugreg, reg, value, 0); }
-static long get_dr(unsigned reg) { return call(XEN_HYPERVISOR_get_debugreg, reg, 0, 0); }
+static long dr(unsigned reg, uint64_t value)
+{
+    return call(XEN_HYPERVISOR_set_debugreg, reg, value, 0);
+}
+static long get_dr(unsigned reg)
+{
+    return call(XEN_HYPERVISOR_get_debugreg, reg, 0, 0);
+}
 
 Test(calls, debug_registers)
 {
@@ -301,8 +339,8 @@ Test(calls, xen_version)
                    XEN_EINVAL);
     cr_assert_eq(version(XENVER_guest_handle, text, 16), 0);
     cr_assert_eq(text[15], 1);
-    assert_refused(call(XEN_HYPERVISOR_xen_version, XENVER_build_id, 0, 0), RULE_VERSION_NO_BUILD_ID,
-                   XEN_ENODATA);
+    assert_refused(call(XEN_HYPERVISOR_xen_version, XENVER_build_id, 0, 0),
+                   RULE_VERSION_NO_BUILD_ID, XEN_ENODATA);
     assert_refused(version(99, text, 1), RULE_HYPERCALL_SUBOP, XEN_ENOSYS);
     for (int cmd = XENVER_extraversion; cmd <= XENVER_commandline; cmd++)
         if (cmd != XENVER_pagesize)
@@ -359,15 +397,18 @@ Test(calls, physdev_op)
     cr_assert_eq(v->iobitmap.va, 0x5000);
     cr_assert_eq(v->iobitmap_ports, 65536);
     b.nr_ports = 65537;
-    assert_refused(physdev(XEN_PHYSDEVOP_set_iobitmap, &b, sizeof(b)), RULE_IOBITMAP_PLACE, XEN_EINVAL);
+    assert_refused(physdev(XEN_PHYSDEVOP_set_iobitmap, &b, sizeof(b)), RULE_IOBITMAP_PLACE,
+                   XEN_EINVAL);
     b = (struct xen_physdev_set_iobitmap){.bitmap = {HV_VA - 4096}, .nr_ports = 1};
-    assert_refused(physdev(XEN_PHYSDEVOP_set_iobitmap, &b, sizeof(b)), RULE_IOBITMAP_PLACE, XEN_EINVAL);
+    assert_refused(physdev(XEN_PHYSDEVOP_set_iobitmap, &b, sizeof(b)), RULE_IOBITMAP_PLACE,
+                   XEN_EINVAL);
     assert_refused(call(XEN_HYPERVISOR_physdev_op, XEN_PHYSDEVOP_set_iopl, BAD_VA, 0),
                    RULE_GUEST_POINTER, XEN_EFAULT);
     assert_refused(call(XEN_HYPERVISOR_physdev_op, XEN_PHYSDEVOP_set_iobitmap, BAD_VA, 0),
                    RULE_GUEST_POINTER, XEN_EFAULT);
     assert_refused(physdev(XEN_PHYSDEVOP_eoi, &i, sizeof(i)), RULE_PHYSDEV_PRIVILEGED, XEN_EINVAL);
-    assert_refused(physdev(XEN_PHYSDEVOP_map_pirq, &i, sizeof(i)), RULE_PHYSDEV_PRIVILEGED, XEN_EPERM);
+    assert_refused(physdev(XEN_PHYSDEVOP_map_pirq, &i, sizeof(i)), RULE_PHYSDEV_PRIVILEGED,
+                   XEN_EPERM);
     assert_refused(physdev(200, &i, sizeof(i)), RULE_HYPERCALL_SUBOP, XEN_ENOSYS);
     memcpy(args(), &o, sizeof(o));
     cr_assert_eq(call(XEN_HYPERVISOR_physdev_op_compat, args_va(), 0, 0), 0);

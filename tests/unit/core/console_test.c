@@ -50,7 +50,8 @@ Test(console, the_first_guest_is_shown_as_it_writes)
     say(g, "one, ");
     cr_assert_str_eq(shown(), "one, ");
     cr_assert_eq(ring(g)->out_cons, ring(g)->out_prod);
-    cr_assert(bit(g->d->shared->evtchn_pending, g->d->console_port), "it is told that there is room");
+    cr_assert(bit(g->d->shared->evtchn_pending, g->d->console_port),
+              "it is told that there is room");
     say(g, "two\n");
     cr_assert_str_eq(shown(), "two\n");
     cr_assert_eq(memcmp(g->d->console->kept, "one, two\n", 9), 0);
@@ -162,12 +163,12 @@ Test(console, text_formats_as_printf_does)
 {
     char mine[128], theirs[128];
 
-#define SAME(...)                                                                                  \
-    do {                                                                                           \
-        int a_ = text_format(mine, sizeof(mine), __VA_ARGS__);                                     \
-        int b_ = snprintf(theirs, sizeof(theirs), __VA_ARGS__);                                    \
-        cr_assert_str_eq(mine, theirs);                                                            \
-        cr_assert_eq(a_, b_);                                                                      \
+#define SAME(...)                                               \
+    do {                                                        \
+        int a_ = text_format(mine, sizeof(mine), __VA_ARGS__);  \
+        int b_ = snprintf(theirs, sizeof(theirs), __VA_ARGS__); \
+        cr_assert_str_eq(mine, theirs);                         \
+        cr_assert_eq(a_, b_);                                   \
     } while (0)
     SAME("%d %d %d", 0, -1, 2147483647);
     SAME("%ld %lu %lx", -9223372036854775807L, ~0ul, 0xdeadbeeful);
@@ -223,7 +224,8 @@ Test(console, a_long_message_is_cut_and_still_a_line)
 Test(console, every_rule_makes_a_sentence)
 {
     for (unsigned rule = 0; rule <= RULES; rule++) {
-        struct reason r = {.rule = (uint16_t)rule, .err = rule % 2 ? -22 : 0, .owner = (uint16_t)rule};
+        struct reason r = {
+            .rule = (uint16_t)rule, .err = rule % 2 ? -22 : 0, .owner = (uint16_t)rule};
         char text[400], small[10];
         int n = reason_format(text, sizeof(text), &r);
 
@@ -249,8 +251,11 @@ Test(console, owners_and_types_by_name)
     char text[300];
 
     for (unsigned i = 0; i < PV_ARRAY_SIZE(cases); i++) {
-        struct reason r = {.rule = RULE_VCPU_INFO_FRAME, .mfn = 0x123, .owner = cases[i].owner,
-                           .frame_type = cases[i].type, .err = -22};
+        struct reason r = {.rule = RULE_VCPU_INFO_FRAME,
+                           .mfn = 0x123,
+                           .owner = cases[i].owner,
+                           .frame_type = cases[i].type,
+                           .err = -22};
 
         reason_format(text, sizeof(text), &r);
         cr_assert(strstr(text, cases[i].text), "%s", text);

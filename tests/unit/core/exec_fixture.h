@@ -22,10 +22,10 @@
 
 enum { PAGES = 64, ARGS = 0, STACK = 8, USER_STACK = 9 };
 
-#define BAD_VA    0x1000ull             /* not mapped */
-#define HV_VA     HV_VA_START           /* the hypervisor's */
-#define WEIRD_VA  0x0000800000000000ull /* not canonical */
-#define HANDLER   0x400000ull
+#define BAD_VA   0x1000ull             /* not mapped */
+#define HV_VA    HV_VA_START           /* the hypervisor's */
+#define WEIRD_VA 0x0000800000000000ull /* not canonical */
+#define HANDLER  0x400000ull
 
 static struct hosted_guest *g, *other;
 static struct vcpu *v, *v1; /* of g */
@@ -49,8 +49,14 @@ static inline void exec_teardown(void)
     hosted_exit();
 }
 
-static inline void *args(void) { return hosted_page(g, ARGS); }
-static inline uint64_t args_va(void) { return hosted_va(ARGS); }
+static inline void *args(void)
+{
+    return hosted_page(g, ARGS);
+}
+static inline uint64_t args_va(void)
+{
+    return hosted_va(ARGS);
+}
 
 /* A call whose last argument points to n bytes, which are copied there and back. */
 static inline long call_with(uint64_t nr, uint64_t a1, void *arg, size_t n)
@@ -92,26 +98,32 @@ static inline const struct reason *last_of(const struct hosted_guest *who)
     return &r->entry[(r->count - 1) % REASON_RING];
 }
 
-#define assert_refused(call_, rule_, err_)                                                         \
-    do {                                                                                           \
-        uint64_t before_ = reason_counts[rule_];                                                   \
-        long rc_ = (call_);                                                                        \
-        cr_assert_eq(rc_, -(long)(err_), "%s gave %ld", #call_, rc_);                              \
-        cr_assert_eq(reason_counts[rule_], before_ + 1, "%s: rule was %s", #call_,                 \
-                     rule_name(last_of(g)->rule));                                                 \
+#define assert_refused(call_, rule_, err_)                                         \
+    do {                                                                           \
+        uint64_t before_ = reason_counts[rule_];                                   \
+        long rc_ = (call_);                                                        \
+        cr_assert_eq(rc_, -(long)(err_), "%s gave %ld", #call_, rc_);              \
+        cr_assert_eq(reason_counts[rule_], before_ + 1, "%s: rule was %s", #call_, \
+                     rule_name(last_of(g)->rule));                                 \
     } while (0)
 
-#define assert_killed(call_, rule_)                                                                \
-    do {                                                                                           \
-        uint64_t before_ = reason_counts[rule_];                                                   \
-        (void)(call_);                                                                             \
-        cr_assert_eq(g->d->state, DOMAIN_CRASHED, "%s: it lives", #call_);                         \
-        cr_assert_eq(reason_counts[rule_], before_ + 1, "%s: rule was %s", #call_,                 \
-                     rule_name(last_of(g)->rule));                                                 \
-        cr_assert_eq(other->d->state, DOMAIN_RUNNING);                                             \
+#define assert_killed(call_, rule_)                                                \
+    do {                                                                           \
+        uint64_t before_ = reason_counts[rule_];                                   \
+        (void)(call_);                                                             \
+        cr_assert_eq(g->d->state, DOMAIN_CRASHED, "%s: it lives", #call_);         \
+        cr_assert_eq(reason_counts[rule_], before_ + 1, "%s: rule was %s", #call_, \
+                     rule_name(last_of(g)->rule));                                 \
+        cr_assert_eq(other->d->state, DOMAIN_RUNNING);                             \
     } while (0)
 
-static inline bool bit(const uint64_t *words, unsigned n) { return words[n / 64] >> (n % 64) & 1; }
-static inline void set_bit(uint64_t *words, unsigned n) { words[n / 64] |= 1ull << (n % 64); }
+static inline bool bit(const uint64_t *words, unsigned n)
+{
+    return words[n / 64] >> (n % 64) & 1;
+}
+static inline void set_bit(uint64_t *words, unsigned n)
+{
+    words[n / 64] |= 1ull << (n % 64);
+}
 
 #endif

@@ -18,7 +18,8 @@ static uint32_t ipi(uint32_t vcpu)
 {
     struct xen_evtchn_bind_ipi b = {.vcpu = vcpu};
 
-    cr_assert_eq(call_with(XEN_HYPERVISOR_event_channel_op, XEN_EVTCHNOP_bind_ipi, &b, sizeof(b)), 0);
+    cr_assert_eq(call_with(XEN_HYPERVISOR_event_channel_op, XEN_EVTCHNOP_bind_ipi, &b, sizeof(b)),
+                 0);
     return b.port;
 }
 
@@ -234,7 +235,8 @@ Test(sched, what_is_for_the_privileged)
     struct xen_sched_remote_shutdown r = {.domain_id = 2};
     struct xen_sched_pin_override p = {.pcpu = 0};
 
-    assert_refused(op(XEN_SCHEDOP_remote_shutdown, &r, sizeof(r)), RULE_SCHED_PRIVILEGED, XEN_EPERM);
+    assert_refused(op(XEN_SCHEDOP_remote_shutdown, &r, sizeof(r)), RULE_SCHED_PRIVILEGED,
+                   XEN_EPERM);
     r.domain_id = 30;
     assert_refused(op(XEN_SCHEDOP_remote_shutdown, &r, sizeof(r)), RULE_DOMAIN_UNKNOWN, XEN_ESRCH);
     assert_refused(op(XEN_SCHEDOP_pin_override, &p, sizeof(p)), RULE_SCHED_PRIVILEGED, XEN_EPERM);

@@ -12,7 +12,10 @@ TestSuite(timer, .init = exec_setup, .fini = exec_teardown);
 static uint64_t fired[64];
 static unsigned fires;
 
-static void fire(struct timer *t) { fired[fires++] = (uint64_t)(uintptr_t)t->owner; }
+static void fire(struct timer *t)
+{
+    fired[fires++] = (uint64_t)(uintptr_t)t->owner;
+}
 
 Test(timer, fires_in_order_and_never_early)
 {
@@ -66,7 +69,8 @@ static uint32_t timer_port(uint32_t vcpu)
 {
     struct xen_evtchn_bind_virq b = {.virq = XEN_VIRQ_TIMER, .vcpu = vcpu};
 
-    cr_assert_eq(call_with(XEN_HYPERVISOR_event_channel_op, XEN_EVTCHNOP_bind_virq, &b, sizeof(b)), 0);
+    cr_assert_eq(call_with(XEN_HYPERVISOR_event_channel_op, XEN_EVTCHNOP_bind_virq, &b, sizeof(b)),
+                 0);
     return b.port;
 }
 
@@ -212,8 +216,9 @@ Test(timer, a_registered_time_area_is_kept_up)
     a.addr.p = HV_VA;
     assert_refused(vcpu_op(XEN_VCPUOP_register_vcpu_time_memory_area, 0, &a, sizeof(a)),
                    RULE_GUEST_POINTER, XEN_EFAULT);
-    assert_refused(call(XEN_HYPERVISOR_vcpu_op, XEN_VCPUOP_register_vcpu_time_memory_area, 0, BAD_VA),
-                   RULE_GUEST_POINTER, XEN_EFAULT);
+    assert_refused(
+        call(XEN_HYPERVISOR_vcpu_op, XEN_VCPUOP_register_vcpu_time_memory_area, 0, BAD_VA),
+        RULE_GUEST_POINTER, XEN_EFAULT);
     a.addr.p = BAD_VA; /* not mapped now: it may be later */
     cr_assert_eq(vcpu_op(XEN_VCPUOP_register_vcpu_time_memory_area, 0, &a, sizeof(a)), 0);
     a.addr.p = 0;

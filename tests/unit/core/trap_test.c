@@ -299,8 +299,18 @@ Test(trap, traced)
 
 /* Each word of a frame may be the one that is not mapped: stacks across both ends of what is
  * writable. Whatever the way in, the guest dies by one reason, and alone. */
-enum way { BY_DIVIDE, BY_DOUBLE_FAULT, BY_PAGE_FAULT, BY_CALLBACK, BY_EVENT, BY_INT, BY_SYSCALL,
-           BY_INJECT, BY_INJECT_CODE, WAYS };
+enum way {
+    BY_DIVIDE,
+    BY_DOUBLE_FAULT,
+    BY_PAGE_FAULT,
+    BY_CALLBACK,
+    BY_EVENT,
+    BY_INT,
+    BY_SYSCALL,
+    BY_INJECT,
+    BY_INJECT_CODE,
+    WAYS
+};
 
 static void go(enum way way)
 {
@@ -366,8 +376,14 @@ static void straddle(bool user)
             }
 }
 
-Test(trap, kernel_frames_across_the_end_of_a_stack) { straddle(false); }
-Test(trap, user_frames_across_the_end_of_a_stack) { straddle(true); }
+Test(trap, kernel_frames_across_the_end_of_a_stack)
+{
+    straddle(false);
+}
+Test(trap, user_frames_across_the_end_of_a_stack)
+{
+    straddle(true);
+}
 
 /* -- system calls ---------------------------------------------------------------- */
 
@@ -444,8 +460,14 @@ static long iret(struct xen_iret_context c)
 
 Test(trap, iret_to_the_kernel)
 {
-    struct xen_iret_context c = {.rax = 7, .r11 = 8, .rcx = 9, .rip = 0x5000, .cs = 0xe030,
-                                 .rflags = 0x3246, .rsp = 0x6000, .ss = 0xe028};
+    struct xen_iret_context c = {.rax = 7,
+                                 .r11 = 8,
+                                 .rcx = 9,
+                                 .rip = 0x5000,
+                                 .cs = 0xe030,
+                                 .rflags = 0x3246,
+                                 .rsp = 0x6000,
+                                 .ss = 0xe028};
 
     kernel_regs();
     v->info->evtchn_upcall_mask = 1;
@@ -474,8 +496,8 @@ Test(trap, iret_to_the_kernel)
 
 Test(trap, iret_to_user_mode)
 {
-    struct xen_iret_context c = {.rip = 0x5000, .cs = 0xe033, .rflags = 0x202, .rsp = 0x6000,
-                                 .ss = 0xe02b};
+    struct xen_iret_context c = {
+        .rip = 0x5000, .cs = 0xe033, .rflags = 0x202, .rsp = 0x6000, .ss = 0xe02b};
 
     user_regs();
     v->kernel_mode = 1;
@@ -516,8 +538,8 @@ Test(trap, iret_frame_that_ends_too_early_is_the_end)
 
 Test(trap, nmi_once_until_iret)
 {
-    struct xen_iret_context c = {.rip = 0x5000, .cs = 0xe030, .rflags = 0x202,
-                                 .rsp = hosted_va(STACK) + 0x800};
+    struct xen_iret_context c = {
+        .rip = 0x5000, .cs = 0xe030, .rflags = 0x202, .rsp = hosted_va(STACK) + 0x800};
 
     kernel_regs();
     handler(NMI, PV_TI_MASK_EVENTS);
@@ -554,7 +576,8 @@ Test(trap, set_trap_table)
     assert_refused(call(XEN_HYPERVISOR_set_trap_table, args_va(), 0, 0), RULE_TRAP_ADDRESS,
                    XEN_EINVAL);
     cr_assert_eq(last_of(g)->vector, 5);
-    assert_refused(call(XEN_HYPERVISOR_set_trap_table, BAD_VA, 0, 0), RULE_GUEST_POINTER, XEN_EFAULT);
+    assert_refused(call(XEN_HYPERVISOR_set_trap_table, BAD_VA, 0, 0), RULE_GUEST_POINTER,
+                   XEN_EFAULT);
     cr_assert_eq(call(XEN_HYPERVISOR_set_trap_table, 0, 0, 0), 0);
     cr_assert_eq(v->traps[5].address, 0, "no table: all is cleared");
 }
@@ -594,8 +617,10 @@ Test(trap, callbacks)
 {
     const struct {
         unsigned type, which;
-    } all[] = {{XEN_CALLBACKTYPE_failsafe, CB_FAILSAFE}, {XEN_CALLBACKTYPE_syscall, CB_SYSCALL},
-               {XEN_CALLBACKTYPE_sysenter, CB_SYSENTER}, {XEN_CALLBACKTYPE_syscall32, CB_SYSCALL32}};
+    } all[] = {{XEN_CALLBACKTYPE_failsafe, CB_FAILSAFE},
+               {XEN_CALLBACKTYPE_syscall, CB_SYSCALL},
+               {XEN_CALLBACKTYPE_sysenter, CB_SYSENTER},
+               {XEN_CALLBACKTYPE_syscall32, CB_SYSCALL32}};
 
     cr_assert_eq(callback(XEN_CALLBACKTYPE_event, 0, HANDLER), 0);
     cr_assert(v->callback[CB_EVENT].mask_events, "always");
@@ -612,7 +637,8 @@ Test(trap, callbacks)
     cr_assert_eq(v->traps[NMI].flags, PV_TI_MASK_EVENTS);
     cr_assert_eq(unregister(XEN_CALLBACKTYPE_nmi), 0);
     cr_assert_eq(v->traps[NMI].address, 0);
-    assert_refused(callback(XEN_CALLBACKTYPE_event, 0, WEIRD_VA), RULE_CALLBACK_ADDRESS, XEN_EINVAL);
+    assert_refused(callback(XEN_CALLBACKTYPE_event, 0, WEIRD_VA), RULE_CALLBACK_ADDRESS,
+                   XEN_EINVAL);
     assert_refused(callback(3, 0, HANDLER), RULE_CALLBACK_TYPE, XEN_ENOSYS);
     assert_refused(callback(99, 0, HANDLER), RULE_CALLBACK_TYPE, XEN_ENOSYS);
     assert_refused(unregister(99), RULE_CALLBACK_TYPE, XEN_ENOSYS);

@@ -7,7 +7,10 @@
 
 TestSuite(vcpu, .init = exec_setup, .fini = exec_teardown);
 
-static long op(int cmd, uint32_t id, uint64_t arg) { return call(XEN_HYPERVISOR_vcpu_op, (uint64_t)cmd, id, arg); }
+static long op(int cmd, uint32_t id, uint64_t arg)
+{
+    return call(XEN_HYPERVISOR_vcpu_op, (uint64_t)cmd, id, arg);
+}
 
 static long op_with(int cmd, uint32_t id, void *arg, size_t n)
 {
@@ -33,7 +36,8 @@ static void make_context(void)
     context.event_callback_eip = HANDLER + 1;
     context.failsafe_callback_eip = HANDLER + 2;
     context.syscall_callback_eip = HANDLER + 3;
-    context.trap_ctxt[14] = (struct xen_trap_info){.vector = 14, .cs = 0xe030, .address = HANDLER + 4};
+    context.trap_ctxt[14] =
+        (struct xen_trap_info){.vector = 14, .cs = 0xe030, .address = HANDLER + 4};
     context.fs_base = 0x1000;
     context.gs_base_kernel = 0x2000;
     context.gs_base_user = 0x3000;
@@ -98,8 +102,8 @@ Test(vcpu, a_user_context)
     char fpu[512];
 
     make_context();
-    context.flags = XEN_VGCF_I387_VALID | XEN_VGCF_syscall_disables_events |
-                    XEN_VGCF_failsafe_disables_events;
+    context.flags =
+        XEN_VGCF_I387_VALID | XEN_VGCF_syscall_disables_events | XEN_VGCF_failsafe_disables_events;
     context.ctrlreg[0] = 8;
     assert_refused(initialise(1), RULE_VCPU_USER_ROOT, XEN_EINVAL);
     context.ctrlreg[1] = context.ctrlreg[3];
@@ -117,9 +121,15 @@ Test(vcpu, a_user_context)
 Test(vcpu, a_bad_context_changes_nothing)
 {
     uint64_t *const addresses[] = {
-        &context.user_regs.rip,      &context.user_regs.rsp,         &context.kernel_sp,
-        &context.fs_base,            &context.gs_base_kernel,        &context.gs_base_user,
-        &context.event_callback_eip, &context.failsafe_callback_eip, &context.syscall_callback_eip,
+        &context.user_regs.rip,
+        &context.user_regs.rsp,
+        &context.kernel_sp,
+        &context.fs_base,
+        &context.gs_base_kernel,
+        &context.gs_base_user,
+        &context.event_callback_eip,
+        &context.failsafe_callback_eip,
+        &context.syscall_callback_eip,
     };
     struct vcpu was = *v1;
 

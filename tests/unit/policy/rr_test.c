@@ -21,7 +21,10 @@ static void setup(void)
 
 TestSuite(rr, .init = setup);
 
-static struct vcpu *pick(uint64_t now) { return sched_rr.pick(now, &until); }
+static struct vcpu *pick(uint64_t now)
+{
+    return sched_rr.pick(now, &until);
+}
 
 Test(rr, nobody)
 {
