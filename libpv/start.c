@@ -18,6 +18,7 @@ int pv_start_init(const struct xen_start_info *si, void *virt_base)
 {
     struct xen_machphys_mapping map;
     struct xen_shared_info *shared;
+    int64_t top;
     int err;
 
     pv_machine.info = si;
@@ -29,9 +30,12 @@ int pv_start_init(const struct xen_start_info *si, void *virt_base)
     pv_machine.m2p_entries = XEN_MACH2PHYS_NR_ENTRIES;
     pv_console_init(si);
 
-    /* Beyond the M2P's highest entry a look-up would fault. */
+    /* Beyond the last entry that has memory behind it a look-up would fault. */
     if (pv_hypercall_memory_op(XENMEM_machphys_mapping, &map) == 0)
         pv_machine.m2p_entries = map.max_mfn + 1;
+    top = pv_hypercall_memory_op(XENMEM_maximum_ram_page, NULL);
+    if (top > 0 && (uint64_t)top < pv_machine.m2p_entries)
+        pv_machine.m2p_entries = (uint64_t)top + 1;
 
     shared = pv_host_window_alloc(1);
     if (!shared)
