@@ -158,8 +158,8 @@ void frame_add_memory(mfn_t start, mfn_t end)
     uint64_t i = start.n ? start.n : 1;
 
     for (uint64_t j = i; j < end.n; j++)
-        frame_table[j] = (struct frame){.owner = DOMID_FREE | DOMID_NONE,
-                                        .flags = FRAME_FREE | FRAME_INSIDE};
+        frame_table[j] =
+            (struct frame){.owner = DOMID_FREE | DOMID_NONE, .flags = FRAME_FREE | FRAME_INSIDE};
     while (i < end.n) {
         unsigned order = 0;
 

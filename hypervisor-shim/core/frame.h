@@ -35,7 +35,7 @@ struct domain;
 struct vcpu;
 
 enum frame_type {
-    FRAME_NONE,     /* only read-only or no mappings so far */
+    FRAME_NONE, /* only read-only or no mappings so far */
     FRAME_L1,
     FRAME_L2,
     FRAME_L3,
@@ -47,12 +47,12 @@ enum frame_type {
 
 enum frame_flag {
     FRAME_ALLOCATED = 1 << 0, /* holds the owner's own reference            */
-    FRAME_PINNED    = 1 << 1, /* the guest pinned its type                  */
+    FRAME_PINNED = 1 << 1,    /* the guest pinned its type                  */
     FRAME_VALIDATED = 1 << 2, /* table or descriptor contents were checked  */
-    FRAME_PARTIAL   = 1 << 3, /* entries below `progress` hold references   */
-    FRAME_HV        = 1 << 4, /* the hypervisor's page, shared with a guest */
-    FRAME_ORPHAN    = 1 << 5, /* PARTIAL, and owns its one type reference   */
-    FRAME_FREE      = 1 << 7, /* the allocator's; the low bits are its order */
+    FRAME_PARTIAL = 1 << 3,   /* entries below `progress` hold references   */
+    FRAME_HV = 1 << 4,        /* the hypervisor's page, shared with a guest */
+    FRAME_ORPHAN = 1 << 5,    /* PARTIAL, and owns its one type reference   */
+    FRAME_FREE = 1 << 7,      /* the allocator's; the low bits are its order */
 };
 
 struct frame {
@@ -61,14 +61,14 @@ struct frame {
             uint32_t refs;
             uint32_t type_refs;
         };
-        struct {           /* while it heads a free block: the allocator's list */
+        struct { /* while it heads a free block: the allocator's list */
             uint32_t next;
             uint32_t prev;
         };
     };
-    uint16_t owner;        /* domid; XEN_DOMID_XEN: hypervisor; DOMID_FREE | last owner: free */
-    uint8_t type;          /* enum frame_type; while free: the last one */
-    uint8_t flags;         /* enum frame_flag */
+    uint16_t owner; /* domid; XEN_DOMID_XEN: hypervisor; DOMID_FREE | last owner: free */
+    uint8_t type;   /* enum frame_type; while free: the last one */
+    uint8_t flags;  /* enum frame_flag */
     union {
         uint32_t stamp;        /* flush clock when type_refs or refs fell to 0 */
         struct {               /* of an L2..L4 in use: */
@@ -79,26 +79,32 @@ struct frame {
 };
 _Static_assert(sizeof(struct frame) == 16, "indexed by a shift");
 
-#define DOMID_NONE  ((uint16_t)0x7ff5)  /* never had an owner; no ABI meaning */
-#define DOMID_FREE  ((uint16_t)0x8000)  /* in owner, with the last owner, of a free frame */
+#define DOMID_NONE ((uint16_t)0x7ff5) /* never had an owner; no ABI meaning */
+#define DOMID_FREE ((uint16_t)0x8000) /* in owner, with the last owner, of a free frame */
 
 enum { FRAME_MAX_ORDER = 18, FRAME_ORDER_MASK = 0x1f, FRAME_INSIDE = 0x1f };
 
 /* References stop here, far from wrapping. */
 #define FRAME_REFS_MAX 0x80000000u
 
-extern struct frame *frame_table;       /* indexed by mfn */
-extern uint64_t frame_count;            /* mfns below this have an entry */
-extern uint64_t *frame_m2p;             /* machine to physical, as guests see it */
-#define M2P_INVALID  (~0ull)
+extern struct frame *frame_table; /* indexed by mfn */
+extern uint64_t frame_count;      /* mfns below this have an entry */
+extern uint64_t *frame_m2p;       /* machine to physical, as guests see it */
+#define M2P_INVALID (~0ull)
 
-static inline bool frame_valid(mfn_t m) { return m.n < frame_count; }
+static inline bool frame_valid(mfn_t m)
+{
+    return m.n < frame_count;
+}
 /* Only an address: m may be anything, as long as nobody looks before frame_valid(m) is known. */
 static inline struct frame *frame_of(mfn_t m)
 {
     return (struct frame *)((uintptr_t)frame_table + m.n * sizeof(struct frame));
 }
-static inline mfn_t frame_mfn(const struct frame *f) { return mfn((uint64_t)(f - frame_table)); }
+static inline mfn_t frame_mfn(const struct frame *f)
+{
+    return mfn((uint64_t)(f - frame_table));
+}
 
 /* -- allocation (frame.c) ---------------------------------------------- */
 
@@ -134,7 +140,10 @@ extern uint32_t frame_flush_clock;
 /* Forget every translation of this CPU. Loading a root does it as well, and says so by
  * frame_flushed(). */
 void frame_flush(void);
-static inline void frame_flushed(void) { frame_flush_clock++; }
+static inline void frame_flushed(void)
+{
+    frame_flush_clock++;
+}
 
 /* Change the type of a frame with no type references; flushes first if a translation of its
  * former life may be cached. */

@@ -16,7 +16,13 @@
 #include "grant.h"
 #include "mm_args.h"
 
-enum { COUNT_MAX = 255, UNMAP_BATCH = 16, RETRIES = 5 };
+enum {
+    COUNT_MAX = 255,
+    UNMAP_BATCH = 16,
+    RETRIES = 5,
+    /* of a map request, what is written back: from here to its end */
+    MAP_RESULT = offsetof(struct xen_gnttab_map_grant_ref, dom),
+};
 
 /* -- tables ------------------------------------------------------------------------ */
 
@@ -114,8 +120,8 @@ static int16_t status_set(struct vcpu *v, struct xen_grant_entry_v1 *e,
             if (unlikely((flags & XEN_GTF_type_mask) != XEN_GTF_permit_access))
                 return status_refuse(v, RULE_GRANT_TYPE, XEN_GNTST_general_error, ref, flags, 0);
             if (unlikely(old >> 16 != v->domain->id))
-                return status_refuse(v, RULE_GRANT_DOMAIN, XEN_GNTST_general_error, ref,
-                                     old >> 16, 0);
+                return status_refuse(v, RULE_GRANT_DOMAIN, XEN_GNTST_general_error, ref, old >> 16,
+                                     0);
         }
         if (unlikely(!readonly && (flags & XEN_GTF_readonly)))
             return status_refuse(v, RULE_GRANT_READONLY, XEN_GNTST_general_error, ref, flags, 0);
@@ -140,7 +146,7 @@ static void status_clear(struct xen_grant_entry_v1 *e, const struct grant_active
 
 /* One more use of rd's grant by v's domain; its frame goes to *m. A status. */
 static inline int16_t use_begin(struct vcpu *v, struct domain *rd, uint32_t ref, bool readonly,
-                         uint32_t *m)
+                                uint32_t *m)
 {
     struct grant_table *t = rd->grants;
     struct xen_grant_entry_v1 *e;
@@ -181,8 +187,7 @@ static inline int16_t use_begin(struct vcpu *v, struct domain *rd, uint32_t ref,
 }
 
 /* That use ends; it may be that the granter is gone. */
-static void use_end(struct domain *user, struct domain *rd, uint32_t ref, bool readonly,
-                    uint32_t m)
+static void use_end(struct domain *user, struct domain *rd, uint32_t ref, bool readonly, uint32_t m)
 {
     struct grant_table *t = rd ? rd->grants : 0;
     struct grant_active *act;
@@ -201,7 +206,7 @@ static void use_end(struct domain *user, struct domain *rd, uint32_t ref, bool r
 
 /* References for `uses` uses of frame m of rd. */
 static inline int16_t frame_take(struct vcpu *v, struct domain *rd, uint32_t m, bool readonly,
-                          unsigned uses, uint32_t ref)
+                                 unsigned uses, uint32_t ref)
 {
     struct frame *f = frame_of(mfn(m));
 
@@ -323,7 +328,7 @@ struct unmapped {
     uint32_t ref, mfn;
     uint16_t domid;
     bool readonly, last;
-    uint8_t drops;       /* references to give back */
+    uint8_t drops; /* references to give back */
 };
 
 static int16_t unmap_host(struct vcpu *v, uint64_t addr, const struct grant_mapping *map)
@@ -397,13 +402,14 @@ static void unmap_complete(struct vcpu *v, const struct unmapped *u, unsigned n)
     }
 }
 
-/* -- copy --------------------------------------------------------------------------------------- */
+/* -- copy ---------------------------------------------------------------------------------------
+ */
 
 /* One end of a copy. Nothing else happens between its two halves, so the frame needs no
  * references; a granter that revokes meanwhile sees the status bits. */
 struct copy_end {
     uint32_t mfn;
-    bool marked;         /* the status bits are set for this copy */
+    bool marked; /* the status bits are set for this copy */
     struct xen_grant_entry_v1 *entry;
     const struct grant_active *act;
 };
@@ -512,7 +518,8 @@ static int16_t copy_one(struct vcpu *v, const struct xen_gnttab_copy *op)
     return rc;
 }
 
-/* -- the table itself ------------------------------------------------------------------------------ */
+/* -- the table itself
+ * ------------------------------------------------------------------------------ */
 
 /* Of one's own table only. A status; *d is set when it is okay. */
 static int16_t table_domain(struct vcpu *v, uint16_t domid, struct domain **d)
@@ -530,7 +537,7 @@ static long count_refuse(struct vcpu *v, uint32_t count)
     return refuse(v, RULE_GRANT_COUNT, .value = count);
 }
 
-static long setup_table(struct vcpu *v, pv_gptr_t arg, uint32_t count)
+static __attribute__((noinline)) long setup_table(struct vcpu *v, pv_gptr_t arg, uint32_t count)
 {
     struct xen_gnttab_setup_table op;
     struct domain *d;
@@ -563,7 +570,7 @@ static long setup_table(struct vcpu *v, pv_gptr_t arg, uint32_t count)
     return 0;
 }
 
-static long query_size(struct vcpu *v, pv_gptr_t arg, uint32_t count)
+static __attribute__((noinline)) long query_size(struct vcpu *v, pv_gptr_t arg, uint32_t count)
 {
     struct xen_gnttab_query_size op;
     struct domain *d;
@@ -582,7 +589,7 @@ static long query_size(struct vcpu *v, pv_gptr_t arg, uint32_t count)
     return 0;
 }
 
-static long get_version(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long get_version(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_gnttab_get_version op;
     struct domain *d;
@@ -599,7 +606,7 @@ static long get_version(struct vcpu *v, pv_gptr_t arg)
     return 0;
 }
 
-static long set_version(struct vcpu *v, pv_gptr_t arg)
+static __attribute__((noinline)) long set_version(struct vcpu *v, pv_gptr_t arg)
 {
     struct xen_gnttab_set_version op;
     long rc = 0;
@@ -615,7 +622,8 @@ static long set_version(struct vcpu *v, pv_gptr_t arg)
     return rc;
 }
 
-/* -- the call ------------------------------------------------------------------------------------------ */
+/* -- the call
+ * ------------------------------------------------------------------------------------------ */
 
 static long grant_map(struct vcpu *v, pv_gptr_t arg, uint32_t count)
 {
@@ -630,7 +638,7 @@ static long grant_map(struct vcpu *v, pv_gptr_t arg, uint32_t count)
         if (unlikely(guest_copy_in(&op, at, sizeof(op))))
             return refuse(v, RULE_GUEST_POINTER, .va = at.va);
         op.status = map_one(v, &op);
-        if (unlikely(guest_copy_out(at, &op, sizeof(op))))
+        if (unlikely(guest_copy_out(gptr_add(at, MAP_RESULT), &op.dom, sizeof(op) - MAP_RESULT)))
             return refuse(v, RULE_GUEST_POINTER, .va = at.va);
     }
     return 0;
@@ -645,12 +653,11 @@ static long grant_unmap(struct vcpu *v, pv_gptr_t arg, uint32_t count)
         long rc = 0;
 
         if (i && unlikely(plat_interrupt_pending()))
-            return hc_restart(v, 3, (uint64_t)XEN_GNTTABOP_unmap_grant_ref,
-                              arg.va + i * sizeof(op), (uint64_t)(count - i));
+            return hc_restart(v, 3, (uint64_t)XEN_GNTTABOP_unmap_grant_ref, arg.va + i * sizeof(op),
+                              (uint64_t)(count - i));
         for (n = 0; n < UNMAP_BATCH && i + n < count && rc == 0; n++) {
             pv_gptr_t at = gptr_add(arg, (i + n) * sizeof(op));
-            pv_gptr_t status_at =
-                gptr_add(at, offsetof(struct xen_gnttab_unmap_grant_ref, status));
+            pv_gptr_t status_at = gptr_add(at, offsetof(struct xen_gnttab_unmap_grant_ref, status));
 
             if (unlikely(guest_copy_in(&op, at, sizeof(op)))) {
                 rc = refuse(v, RULE_GUEST_POINTER, .va = at.va);
@@ -710,7 +717,8 @@ long hc_grant_table_op(struct vcpu *v, uint32_t cmd, pv_gptr_t arg, uint32_t cou
     }
 }
 
-/* -- the end ---------------------------------------------------------------------------------------------- */
+/* -- the end
+ * ---------------------------------------------------------------------------------------------- */
 
 void grant_exit(struct domain *d)
 {

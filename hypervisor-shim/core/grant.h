@@ -17,30 +17,30 @@
 #include "domain.h"
 
 enum {
-    GRANT_FRAMES = 64,                                     /* of a table, at the most */
+    GRANT_FRAMES = 64, /* of a table, at the most */
     GRANT_PER_FRAME = PV_PAGE_SIZE / sizeof(struct xen_grant_entry_v1),
     MAPTRACK_PAGES = 64,
 };
 
 struct grant_active {
     uint32_t mfn;
-    uint16_t domid;             /* who uses it */
-    uint8_t readers, writers;   /* mappings of either kind; both 0: not in use */
+    uint16_t domid;           /* who uses it */
+    uint8_t readers, writers; /* mappings of either kind; both 0: not in use */
 };
 _Static_assert(GRANT_PER_FRAME * sizeof(struct grant_active) == PV_PAGE_SIZE, "one page for each");
 
 struct grant_mapping {
     uint32_t ref;
-    uint16_t domid;             /* the granter */
-    uint16_t flags;             /* XEN_GNTMAP_* that are still in force; 0: free */
+    uint16_t domid; /* the granter */
+    uint16_t flags; /* XEN_GNTMAP_* that are still in force; 0: free */
     uint32_t mfn;
-    uint32_t next;              /* of the free list; ~0: its end */
+    uint32_t next; /* of the free list; ~0: its end */
 };
 enum { MAPTRACK_PER_PAGE = PV_PAGE_SIZE / sizeof(struct grant_mapping) };
 
 struct grant_table {
-    uint32_t frames;            /* in shared[] and active[] */
-    uint32_t handles;           /* there are so many mappings, in use or free */
+    uint32_t frames;  /* in shared[] and active[] */
+    uint32_t handles; /* there are so many mappings, in use or free */
     uint32_t free_handle;
     struct xen_grant_entry_v1 *shared[GRANT_FRAMES];
     struct grant_active *active[GRANT_FRAMES];

@@ -14,8 +14,8 @@
 #include "mm_args.h"
 
 enum {
-    OP_BITS = 6,       /* the command; above it the extents that are done */
-    GUEST_ORDER = 9,   /* the biggest extent for a guest */
+    OP_BITS = 6,     /* the command; above it the extents that are done */
+    GUEST_ORDER = 9, /* the biggest extent for a guest */
     HANDFUL = 32,
     E820_MAX = 128,
     RELEASE_STEP = 1024, /* frames between two looks for interrupts */
@@ -165,7 +165,8 @@ static void extents_remove(struct extents *x)
     } while (x->done < x->r.nr_extents && !extents_stop(x));
 }
 
-static __attribute__((noinline)) long reservation(struct vcpu *v, unsigned op, uint64_t start, pv_gptr_t arg)
+static __attribute__((noinline)) long reservation(struct vcpu *v, unsigned op, uint64_t start,
+                                                  pv_gptr_t arg)
 {
     struct extents x = {.v = v, .done = start};
     unsigned bits;
@@ -576,7 +577,8 @@ bool domain_memory_release(struct domain *d)
                 if (!table_zap_done(d))
                     return false;
             }
-            if (f->owner == d->id && f->flags & FRAME_ALLOCATED) /* the pin may have been its last use */
+            if (f->owner == d->id &&
+                f->flags & FRAME_ALLOCATED) /* the pin may have been its last use */
                 frame_domain_free(d, mfn(d->release_at));
         }
         if (++d->release_at % RELEASE_STEP == 0 && plat_interrupt_pending())

@@ -419,7 +419,7 @@ static inline bool page_quick(const struct vcpu *v, uint64_t m)
 }
 
 /* False: not one of these, or not so simple; nothing was done. */
-static inline bool mmuext_quick(struct vcpu *v, uint32_t cmd, uint64_t arg)
+static inline bool mmuext_quick(struct vcpu *v, uint32_t cmd, uint64_t arg, uint64_t arg2)
 {
     switch (cmd) {
     case XEN_MMUEXT_TLB_FLUSH_LOCAL:
@@ -438,6 +438,11 @@ static inline bool mmuext_quick(struct vcpu *v, uint32_t cmd, uint64_t arg)
             return false;
         __builtin_memset(plat_map(mfn(arg)), 0, PV_PAGE_SIZE);
         return true;
+    case XEN_MMUEXT_COPY_PAGE:
+        if (!page_quick(v, arg) || !page_quick(v, arg2) || unlikely(arg == arg2))
+            return false;
+        __builtin_memcpy(plat_map(mfn(arg)), plat_map(mfn(arg2)), PV_PAGE_SIZE);
+        return true;
     default:
         return false;
     }
@@ -445,7 +450,7 @@ static inline bool mmuext_quick(struct vcpu *v, uint32_t cmd, uint64_t arg)
 
 struct quick_op {
     uint32_t cmd, pad;
-    uint64_t arg;
+    uint64_t arg, arg2;
 };
 
 static __attribute__((noinline)) long mmuext_few(struct vcpu *v, pv_gptr_t ops, uint32_t count,
@@ -458,7 +463,8 @@ static __attribute__((noinline)) long mmuext_few(struct vcpu *v, pv_gptr_t ops, 
         unlikely(v->domain->zaps))
         return mmuext_batch(v, ops, count, done_at, foreign, 0);
     do {
-        if (unlikely(guest_copy_in(&op, ops, sizeof(op))) || !mmuext_quick(v, op.cmd, op.arg))
+        if (unlikely(guest_copy_in(&op, ops, sizeof(op))) ||
+            !mmuext_quick(v, op.cmd, op.arg, op.arg2))
             return mmuext_batch(v, ops, count - i, done_at, foreign, i);
         ops = gptr_add(ops, sizeof(struct xen_mmuext_op));
     } while (++i < count);
@@ -467,15 +473,23 @@ static __attribute__((noinline)) long mmuext_few(struct vcpu *v, pv_gptr_t ops, 
     return 0;
 }
 
-long hc_mmuext_op(struct vcpu *v, pv_gptr_t ops, uint32_t count, pv_gptr_t done_at, uint32_t foreign)
+long hc_mmuext_op(struct vcpu *v, pv_gptr_t ops, uint32_t count, pv_gptr_t done_at,
+                  uint32_t foreign)
 {
-    struct quick_op op;
+    struct {
+        uint32_t cmd, pad;
+        uint64_t arg;
+    } op;
 
     if (count != 1 || unlikely(foreign != XEN_DOMID_SELF) || unlikely(v->domain->zaps) ||
-        unlikely(guest_copy_in(&op, ops, sizeof(op))) || op.cmd != XEN_MMUEXT_TLB_FLUSH_LOCAL)
+        unlikely(guest_copy_in(&op, ops, sizeof(op))) ||
+        (op.cmd != XEN_MMUEXT_TLB_FLUSH_LOCAL && op.cmd != XEN_MMUEXT_INVLPG_LOCAL))
         return mmuext_few(v, ops, count, done_at, foreign);
     if (done_at.va)
         (void)guest_copy_out(done_at, &count, sizeof(count));
-    frame_flush();
+    if (op.cmd == XEN_MMUEXT_TLB_FLUSH_LOCAL)
+        frame_flush();
+    else if (guest_va_ok(op.arg))
+        plat_tlb_flush_page(op.arg);
     return 0;
 }

@@ -16,6 +16,11 @@
  */
 #include "pagetable.h"
 
+long pt_record(const struct pt *c, struct reason *r)
+{
+    return c->v ? reason_record(c->v, r) : reason_record_domain(c->d, r);
+}
+
 /* -- level 1 ------------------------------------------------------------------ */
 
 /* What is wrong with the frame that e wants, once its flags are known to be good? */
@@ -34,11 +39,11 @@ static long l1_refuse_frame(const struct pt *c, uint64_t old, uint64_t e)
         return pt_refuse(c, RULE_PT_FRAME_OWNER, .mfn = m.n, .level = 1, .old_entry = old,
                          .new_entry = e);
     if (f->refs >= FRAME_REFS_MAX)
-        return pt_refuse(c, RULE_PT_REFS, .mfn = m.n, .level = 1, .old_entry = old,
-                         .new_entry = e, .err = -XEN_EBUSY);
+        return pt_refuse(c, RULE_PT_REFS, .mfn = m.n, .level = 1, .old_entry = old, .new_entry = e,
+                         .err = -XEN_EBUSY);
     if (f->type == FRAME_SEGDESC)
-        return pt_refuse(c, RULE_PT_WRITABLE_DESCRIPTORS, .mfn = m.n, .level = 1,
-                         .old_entry = old, .new_entry = e);
+        return pt_refuse(c, RULE_PT_WRITABLE_DESCRIPTORS, .mfn = m.n, .level = 1, .old_entry = old,
+                         .new_entry = e);
     if (f->type == FRAME_NONE)
         return pt_refuse(c, RULE_PT_WRITABLE_SHARED, .mfn = m.n, .level = 1, .old_entry = old,
                          .new_entry = e);

@@ -53,8 +53,14 @@
 
 enum { PT_ENTRIES = 512, L4_HV_FIRST = 256, L4_HV_LAST = 271 };
 
-static inline mfn_t pte_mfn(uint64_t e) { return mfn((e & PTE_FRAME) >> PV_PAGE_SHIFT); }
-static inline unsigned pt_index(uint64_t va, unsigned level) { return va >> (3 + 9 * level) & 511; }
+static inline mfn_t pte_mfn(uint64_t e)
+{
+    return mfn((e & PTE_FRAME) >> PV_PAGE_SHIFT);
+}
+static inline unsigned pt_index(uint64_t va, unsigned level)
+{
+    return va >> (3 + 9 * level) & 511;
+}
 
 static inline uint64_t l1_adjust(uint64_t e)
 {
@@ -65,10 +71,10 @@ static inline uint64_t l1_adjust(uint64_t e)
 /* Who asks, and for what: for reasons, and for the domain whose tables these are. */
 struct pt {
     struct domain *d;
-    struct vcpu *v;      /* NULL: nobody in particular */
-    uint64_t va;         /* the address argument that reasons show */
-    uint64_t entry;      /* and the entry of an upper level that asks for a table; 0: none does */
-    uint16_t owner;      /* whose frames new L1 entries may map: d->id, or XEN_DOMID_IO */
+    struct vcpu *v; /* NULL: nobody in particular */
+    uint64_t va;    /* the address argument that reasons show */
+    uint64_t entry; /* and the entry of an upper level that asks for a table; 0: none does */
+    uint16_t owner; /* whose frames new L1 entries may map: d->id, or XEN_DOMID_IO */
 };
 
 /* -- L1 entries: the hot path --------------------------------------------- */
@@ -185,13 +191,17 @@ static inline __attribute__((always_inline)) bool l1_set_fast(uint16_t owner, ui
 long table_get(const struct pt *c, struct frame *f, unsigned level);
 /* Give both back. What remains to be done is on the zap list. */
 void table_put(struct domain *d, struct frame *f);
-/* Replace entry *p (of f, a validated table of level 2..4). *flush is set when a present one went. */
+/* Replace entry *p (of f, a validated table of level 2..4). *flush is set when a present one went.
+ */
 long table_update(const struct pt *c, struct frame *f, uint64_t *p, uint64_t e, bool preserve_ad,
                   bool *flush);
 
 /* Work on the zap list. False: an interrupt is pending and there is more. */
 bool table_zap(struct domain *d);
-static inline bool table_zap_done(struct domain *d) { return likely(d->zaps == 0) || table_zap(d); }
+static inline bool table_zap_done(struct domain *d)
+{
+    return likely(d->zaps == 0) || table_zap(d);
+}
 
 /* The L1 entry that maps va in v's kernel page tables; NULL: there is none. Its L1 is one of the
  * domain's own, and validated. */
@@ -213,14 +223,16 @@ static inline uint64_t *l1_lookup(const struct vcpu *v, uint64_t va)
     return (uint64_t *)plat_map(pte_mfn(e)) + pt_index(va, 1);
 }
 
-/* Which table is missing where l1_lookup() finds none: its level; 0: none, but the last is no L1. */
+/* Which table is missing where l1_lookup() finds none: its level; 0: none, but the last is no L1.
+ */
 unsigned l1_missing(const struct vcpu *v, uint64_t va);
 /* The entry itself, 0 if there is none: read-only for the caller. */
 uint64_t l1_read(const struct vcpu *v, uint64_t va);
 
-/* Record a refusal for c. */
-#define pt_refuse(c, RULE_NAME, ...)                                                               \
-    ((c)->v ? refuse((c)->v, RULE_NAME, .va = (c)->va, __VA_ARGS__)                                \
-            : refuse_domain((c)->d, RULE_NAME, .va = (c)->va, __VA_ARGS__))
+/* Record a refusal for c: of its vCPU, or of its domain as such. */
+long pt_record(const struct pt *c, struct reason *r) __attribute__((cold));
+#define pt_refuse(c, RULE_NAME, ...) \
+    pt_record((c), &(struct reason){ \
+                       .rule = (RULE_NAME), .hypercall = 0xffff, .va = (c)->va, __VA_ARGS__})
 
 #endif

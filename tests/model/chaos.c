@@ -51,7 +51,8 @@ static void update(struct hosted_guest *g)
 {
     unsigned level = 1 + (unsigned)random_below(4);
     uint64_t to = level == 1 ? frame_of_guest(g) : typed(g, chance(70) ? level - 1 : level);
-    struct xen_mmu_update req = {typed(g, level) << 12 | random_below(chance(50) ? 8 : 512) << 3, 0};
+    struct xen_mmu_update req = {typed(g, level) << 12 | random_below(chance(50) ? 8 : 512) << 3,
+                                 0};
 
     if (chance(70))
         req.val = to << 12 | PTE_P | (chance(50) ? PTE_RW : 0);
@@ -60,10 +61,10 @@ static void update(struct hosted_guest *g)
 
 static void extended(struct hosted_guest *g)
 {
-    static const uint32_t commands[] = {
-        XEN_MMUEXT_PIN_L1_TABLE, XEN_MMUEXT_PIN_L2_TABLE, XEN_MMUEXT_PIN_L3_TABLE,
-        XEN_MMUEXT_PIN_L4_TABLE, XEN_MMUEXT_UNPIN_TABLE,  XEN_MMUEXT_UNPIN_TABLE,
-        XEN_MMUEXT_NEW_BASEPTR,  XEN_MMUEXT_NEW_USER_BASEPTR};
+    static const uint32_t commands[] = {XEN_MMUEXT_PIN_L1_TABLE, XEN_MMUEXT_PIN_L2_TABLE,
+                                        XEN_MMUEXT_PIN_L3_TABLE, XEN_MMUEXT_PIN_L4_TABLE,
+                                        XEN_MMUEXT_UNPIN_TABLE,  XEN_MMUEXT_UNPIN_TABLE,
+                                        XEN_MMUEXT_NEW_BASEPTR,  XEN_MMUEXT_NEW_USER_BASEPTR};
     struct xen_mmuext_op op = {.cmd = commands[random_below(8)]};
 
     op.arg1.mfn = chance(60) ? typed(g, 1 + (unsigned)random_below(4)) : frame_of_guest(g);

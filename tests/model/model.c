@@ -14,7 +14,10 @@ struct mdomain mdomain[GUESTS + 1];
 enum { P = 1, RW = 2, US = 4, PWT = 8, PCD = 16, A = 32, D = 64, PAT = 128, PS = 128, G = 256 };
 #define SOFT (0x8000000000000000ull | 0x7ff0000000000000ull | 0xe00 | G | D | A | US)
 
-static uint64_t frame_no(uint64_t e) { return e >> 12 & 0xffffffffffull; }
+static uint64_t frame_no(uint64_t e)
+{
+    return e >> 12 & 0xffffffffffull;
+}
 
 static bool own(const struct mdomain *d, uint64_t m)
 {
@@ -136,7 +139,10 @@ static void put(uint64_t table, uint64_t e, unsigned level)
     }
 }
 
-static bool hv_slot(unsigned level, unsigned i) { return level == 4 && i >= 256 && i < 272; }
+static bool hv_slot(unsigned level, unsigned i)
+{
+    return level == 4 && i >= 256 && i < 272;
+}
 
 static void put_entries(uint64_t m, unsigned level, unsigned n)
 {
@@ -338,7 +344,10 @@ long model_unpin(struct mdomain *d, uint64_t m)
     return 0;
 }
 
-static void segdesc_put(uint64_t m) { leave(&mframe[m], FRAME_SEGDESC); }
+static void segdesc_put(uint64_t m)
+{
+    leave(&mframe[m], FRAME_SEGDESC);
+}
 
 static void ldt_forget(struct mdomain *d)
 {
@@ -387,7 +396,8 @@ long model_copy(struct mdomain *d, uint64_t to, uint64_t from)
     return 0;
 }
 
-/* -- descriptors ----------------------------------------------------------------------------------- */
+/* -- descriptors
+ * ----------------------------------------------------------------------------------- */
 
 static bool descriptor_ok(uint64_t *d)
 {
@@ -460,8 +470,8 @@ long model_update_descriptor(struct mdomain *d, uint64_t maddr, uint64_t desc)
 
 long model_set_ldt(struct mdomain *d, uint64_t va, unsigned entries)
 {
-    if (entries > 8192 || (entries && (va & 4095 || (va >= 0x800000000000ull &&
-                                                     va < 0xffff880000000000ull))))
+    if (entries > 8192 ||
+        (entries && (va & 4095 || (va >= 0x800000000000ull && va < 0xffff880000000000ull))))
         return -XEN_EINVAL;
     if (!entries)
         va = 0;
@@ -486,7 +496,8 @@ bool model_ldt_fault(struct mdomain *d, unsigned page)
     return true;
 }
 
-/* -- memory_op ---------------------------------------------------------------------------------------- */
+/* -- memory_op
+ * ---------------------------------------------------------------------------------------- */
 
 bool model_free(struct mdomain *d, uint64_t m)
 {
@@ -514,7 +525,9 @@ void model_alloc(struct mdomain *d, uint64_t m)
         zero = zero && real[i] == 0;
     if (f->owner != OWNER_FREE || !(zero || same)) {
         fprintf(stderr, "frame %lx was given out (owner %d last %d), %s\n", m, f->owner, f->last,
-                zero ? "empty" : same ? "its own" : "with another's data");
+                zero   ? "empty"
+                : same ? "its own"
+                       : "with another's data");
         abort();
     }
     f->owner = (int)d->id;
@@ -524,7 +537,8 @@ void model_alloc(struct mdomain *d, uint64_t m)
     d->pages++;
 }
 
-/* -- grants --------------------------------------------------------------------------------------------- */
+/* -- grants
+ * --------------------------------------------------------------------------------------------- */
 
 /* Begin a use. A status. */
 static int grant_begin(struct mdomain *d, struct mdomain *r, unsigned ref, bool readonly)
@@ -610,8 +624,7 @@ int model_map(struct mdomain *d, unsigned from, unsigned ref, unsigned flags, ui
     f = &mframe[r->grant[ref].mfn];
     if (host)
         p = grant_entry(d, addr, flags);
-    if ((host && !p) || f->owner != (int)from ||
-        (!readonly && other_use(f, FRAME_WRITABLE))) {
+    if ((host && !p) || f->owner != (int)from || (!readonly && other_use(f, FRAME_WRITABLE))) {
         grant_end(r, ref, readonly);
         return XEN_GNTST_general_error;
     }
@@ -640,8 +653,7 @@ int model_unmap(struct mdomain *d, unsigned handle, uint64_t host, uint64_t bus)
         return XEN_GNTST_bad_dev_addr;
     if (host && map->flags & XEN_GNTMAP_host_map) {
         p = grant_entry(d, host, map->flags);
-        if (!p || frame_no(*p) != map->mfn ||
-            (*p ^ grant_pte(map->mfn, map->flags)) & (P | RW))
+        if (!p || frame_no(*p) != map->mfn || (*p ^ grant_pte(map->mfn, map->flags)) & (P | RW))
             return XEN_GNTST_general_error;
         *p = 0;
         map->flags &= ~(unsigned)XEN_GNTMAP_host_map;
@@ -710,14 +722,15 @@ int model_copy_grant(struct mdomain *d, const struct mend *from, const struct me
     if (from->offset + n > 4096 || to->offset + n > 4096)
         return XEN_GNTST_bad_copy_arg;
     if (mframe[ma].shared || mframe[mb].shared)
-        memmove((char *)mframe[mb].word + to->offset,
-                (char *)plat_map(mfn(ma)) + from->offset, mframe[mb].shared ? 0 : n);
+        memmove((char *)mframe[mb].word + to->offset, (char *)plat_map(mfn(ma)) + from->offset,
+                mframe[mb].shared ? 0 : n);
     else
         memmove((char *)mframe[mb].word + to->offset, (char *)mframe[ma].word + from->offset, n);
     return XEN_GNTST_okay;
 }
 
-/* -- both against each other ------------------------------------------------------------------------------- */
+/* -- both against each other
+ * ------------------------------------------------------------------------------- */
 
 void model_init(void)
 {
@@ -741,8 +754,9 @@ void model_init(void)
             x->owner = OWNER_FREE;
             continue;
         }
-        x->owner = f->owner == XEN_DOMID_XEN ? OWNER_XEN : f->owner == XEN_DOMID_IO ? OWNER_IO
-                                                                                   : f->owner;
+        x->owner = f->owner == XEN_DOMID_XEN  ? OWNER_XEN
+                   : f->owner == XEN_DOMID_IO ? OWNER_IO
+                                              : f->owner;
         x->allocated = f->flags & FRAME_ALLOCATED;
         x->shared = f->flags & FRAME_HV;
         x->pinned = f->flags & FRAME_PINNED ? f->type : 0;
@@ -758,8 +772,9 @@ static bool compare_frame(uint64_t m)
     const struct frame *f = &frame_table[m];
     const struct mframe *x = &mframe[m];
     bool free = f->flags & FRAME_FREE;
-    int owner = f->owner == XEN_DOMID_XEN ? OWNER_XEN : f->owner == XEN_DOMID_IO ? OWNER_IO
-                                                                                  : f->owner;
+    int owner = f->owner == XEN_DOMID_XEN  ? OWNER_XEN
+                : f->owner == XEN_DOMID_IO ? OWNER_IO
+                                           : f->owner;
     uint32_t uses = 0;
 
     if (free != (x->owner == OWNER_FREE))
@@ -801,11 +816,12 @@ bool model_compare(void)
         if (compare_frame(m))
             continue;
         good = false;
-        fprintf(stderr,
-                "frame %lx: owner %d/%u refs %u/%u type_refs %u type %u uses 1:%u 2:%u 3:%u 4:%u s:%u "
-                "w:%u pinned %u flags %x (model/real)\n",
-                m, x->owner, f->owner, x->refs, f->refs, f->type_refs, f->type, x->uses[1],
-                x->uses[2], x->uses[3], x->uses[4], x->uses[5], x->uses[6], x->pinned, f->flags);
+        fprintf(
+            stderr,
+            "frame %lx: owner %d/%u refs %u/%u type_refs %u type %u uses 1:%u 2:%u 3:%u 4:%u s:%u "
+            "w:%u pinned %u flags %x (model/real)\n",
+            m, x->owner, f->owner, x->refs, f->refs, f->type_refs, f->type, x->uses[1], x->uses[2],
+            x->uses[3], x->uses[4], x->uses[5], x->uses[6], x->pinned, f->flags);
         for (unsigned i = 0; i < 512; i++)
             if (real[i] != x->word[i])
                 fprintf(stderr, "  word %u: %lx/%lx\n", i, x->word[i], real[i]);

@@ -3,9 +3,9 @@
  * model.h - the memory side of the hypervisor once more, slow and simple.
  *
  * The model knows of each frame whose it is, what uses it (counts for each kind of use) and,
- * word for word, what it should hold. Each operation of the real core is predicted: its result, and the
- * state after it. No work of the model ever stops half way, nothing is optimised, no
- * type outlives its last use. model_compare() holds both against each other.
+ * word for word, what it should hold. Each operation of the real core is predicted: its result, and
+ * the state after it. No work of the model ever stops half way, nothing is optimised, no type
+ * outlives its last use. model_compare() holds both against each other.
  */
 #ifndef TESTS_MODEL_H
 #define TESTS_MODEL_H
@@ -14,18 +14,18 @@
 #include "core/grant.h"
 
 enum {
-    FRAMES = 1536,              /* of the machine */
-    GUESTS = 3,                 /* domains 1 .. GUESTS */
+    FRAMES = 1536, /* of the machine */
+    GUESTS = 3,    /* domains 1 .. GUESTS */
     GUEST_PAGES = 160,
-    GREFS = 24,                 /* grant references that are used */
+    GREFS = 24, /* grant references that are used */
     HANDLES = 4096,
 };
 
 enum { OWNER_FREE = 0, OWNER_XEN = -1, OWNER_IO = -2 };
 
 struct mframe {
-    int owner;                  /* domid, or one of the above */
-    int last;                   /* owner before it was freed; 0: none ever */
+    int owner; /* domid, or one of the above */
+    int last;  /* owner before it was freed; 0: none ever */
     bool allocated, shared;
     uint8_t pinned;             /* level; 0: not */
     uint32_t refs;              /* all uses */
@@ -35,7 +35,7 @@ struct mframe {
 };
 
 struct mgrant {
-    uint16_t flags, domid;      /* as the guest set them */
+    uint16_t flags, domid; /* as the guest set them */
     uint32_t frame;
     unsigned user, mfn, readers, writers;
 };
@@ -55,7 +55,7 @@ struct mdomain {
     unsigned gdt_entries;
     uint64_t ldt_va;
     unsigned ldt_entries;
-    uint64_t ldt[LDT_PAGES];    /* 0: not mapped */
+    uint64_t ldt[LDT_PAGES]; /* 0: not mapped */
     struct mgrant grant[GREFS];
     struct mmapping mapping[HANDLES];
 };

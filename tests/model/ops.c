@@ -50,12 +50,14 @@ static struct xen_mmu_update request(struct mdomain *d)
     }
     if (command == 1)
         return (struct xen_mmu_update){m << 12 | 1, random_below(1000)};
-    return (struct xen_mmu_update){m << 12 | pick_slot(level) << 3 | command,
-                                   pick_entry(d, level)};
+    return (struct xen_mmu_update){m << 12 | pick_slot(level) << 3 | command, pick_entry(d, level)};
 }
 
 /* A shared page's contents are not the model's: leave it alone. */
-static bool is_shared(uint64_t m) { return m < FRAMES && mframe[m].shared; }
+static bool is_shared(uint64_t m)
+{
+    return m < FRAMES && mframe[m].shared;
+}
 
 static void op_update(struct mdomain *d, unsigned kind)
 {
@@ -81,7 +83,10 @@ static void op_update(struct mdomain *d, unsigned kind)
 
 static void op_va(struct mdomain *d, unsigned kind)
 {
-    static const uint64_t flags[] = {0, 0, XEN_UVMF_TLB_FLUSH, XEN_UVMF_INVLPG,
+    static const uint64_t flags[] = {0,
+                                     0,
+                                     XEN_UVMF_TLB_FLUSH,
+                                     XEN_UVMF_INVLPG,
                                      XEN_UVMF_TLB_FLUSH | XEN_UVMF_ALL,
                                      XEN_UVMF_INVLPG | XEN_UVMF_ALL};
     uint64_t va = pick_va(d), e = pick_entry(d, 1);
@@ -170,7 +175,8 @@ static void op_pin(struct mdomain *d, unsigned kind)
     unsigned level = 1 + (unsigned)random_below(4);
     uint64_t m = chance(50) ? pick_used(d, level) : chance(80) ? pick_unused(d) : pick_any(d);
 
-    agree(kind, "pin", mmuext(d, XEN_MMUEXT_PIN_L1_TABLE + level - 1, m, 0), model_pin(d, m, level));
+    agree(kind, "pin", mmuext(d, XEN_MMUEXT_PIN_L1_TABLE + level - 1, m, 0),
+          model_pin(d, m, level));
 }
 
 static void op_unpin(struct mdomain *d, unsigned kind)
@@ -198,7 +204,9 @@ static void op_baseptr(struct mdomain *d, unsigned kind)
 
 static void op_pages(struct mdomain *d, unsigned kind)
 {
-    uint64_t to = chance(70) ? pick_used(d, FRAME_WRITABLE) : chance(50) ? pick_unused(d) : pick_any(d);
+    uint64_t to = chance(70)   ? pick_used(d, FRAME_WRITABLE)
+                  : chance(50) ? pick_unused(d)
+                               : pick_any(d);
     uint64_t from = pick_any(d);
 
     if (is_shared(to) || is_shared(from))
@@ -216,16 +224,17 @@ static void op_flush(struct mdomain *d, unsigned kind)
         XEN_MMUEXT_INVLPG_ALL,      XEN_MMUEXT_FLUSH_CACHE,  XEN_MMUEXT_FLUSH_CACHE_GLOBAL,
         XEN_MMUEXT_MARK_SUPER,      XEN_MMUEXT_UNMARK_SUPER, 14,
     };
-    static const long results[] = {0,           0,           0, 0, -XEN_EACCES, -XEN_EINVAL,
-                                   -XEN_EOPNOTSUPP, -XEN_EOPNOTSUPP, -XEN_ENOSYS};
+    static const long results[] = {
+        0, 0, 0, 0, -XEN_EACCES, -XEN_EINVAL, -XEN_EOPNOTSUPP, -XEN_EOPNOTSUPP, -XEN_ENOSYS};
     unsigned i = (unsigned)random_below(9);
     uint64_t mask = chance(50); /* of vCPUs */
     bool known = chance(80);
 
     if (chance(40))
-        agree(kind, "flush multi",
-              mmuext(d, XEN_MMUEXT_TLB_FLUSH_MULTI, 0, known ? (uint64_t)(uintptr_t)&mask : NOWHERE),
-              known ? 0 : -XEN_EINVAL);
+        agree(
+            kind, "flush multi",
+            mmuext(d, XEN_MMUEXT_TLB_FLUSH_MULTI, 0, known ? (uint64_t)(uintptr_t)&mask : NOWHERE),
+            known ? 0 : -XEN_EINVAL);
     else
         agree(kind, "flush", mmuext(d, commands[i], pick_va(d), 0), results[i]);
 }
@@ -280,14 +289,15 @@ static void op_overflow(struct mdomain *d, unsigned kind)
         return;
     f->refs += FRAME_REFS_MAX;
     if (chance(50))
-        agree(kind, "too many references",
-              CALL(d, update_va_mapping, va, m << 12 | PTE_P, 0, 0), -XEN_EBUSY);
+        agree(kind, "too many references", CALL(d, update_va_mapping, va, m << 12 | PTE_P, 0, 0),
+              -XEN_EBUSY);
     else if (!mframe[m].pinned)
         agree(kind, "too many references", mmuext(d, XEN_MMUEXT_PIN_L2_TABLE, m, 0), -XEN_EINVAL);
     f->refs -= FRAME_REFS_MAX;
 }
 
-/* -- descriptors ----------------------------------------------------------------------------------- */
+/* -- descriptors
+ * ----------------------------------------------------------------------------------- */
 
 static void op_gdt(struct mdomain *d, unsigned kind)
 {
@@ -296,8 +306,11 @@ static void op_gdt(struct mdomain *d, unsigned kind)
     unsigned entries = chance(5) ? 0x1c01 : n * 512;
 
     for (unsigned i = 0; i < GDT_PAGES; i++)
-        frames[i] = chance(70) ? pick_unused(d) : chance(50) ? pick_used(d, FRAME_SEGDESC) : pick_any(d);
-    agree(kind, "set_gdt", CALL(d, set_gdt, frames, entries, 0, 0), model_set_gdt(d, frames, entries));
+        frames[i] = chance(70)   ? pick_unused(d)
+                    : chance(50) ? pick_used(d, FRAME_SEGDESC)
+                                 : pick_any(d);
+    agree(kind, "set_gdt", CALL(d, set_gdt, frames, entries, 0, 0),
+          model_set_gdt(d, frames, entries));
 }
 
 static uint64_t descriptor(void)
@@ -313,7 +326,9 @@ static uint64_t descriptor(void)
 
 static void op_descriptor(struct mdomain *d, unsigned kind)
 {
-    uint64_t m = chance(40) ? pick_used(d, FRAME_SEGDESC) : chance(70) ? pick_used(d, FRAME_WRITABLE) : pick_any(d);
+    uint64_t m = chance(40)   ? pick_used(d, FRAME_SEGDESC)
+                 : chance(70) ? pick_used(d, FRAME_WRITABLE)
+                              : pick_any(d);
     uint64_t maddr = m << 12 | random_below(512) << 3, desc = descriptor();
 
     if (is_shared(m))
@@ -339,30 +354,50 @@ static void op_ldt(struct mdomain *d, unsigned kind)
           model_set_ldt(d, op.arg1.linear_addr, op.arg2.nr_ents));
 }
 
-/* -- the choice -------------------------------------------------------------------------------------- */
+/* -- the choice
+ * -------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
     void (*op)(struct mdomain *, unsigned);
     unsigned weight;
 } table[] = {
-    {"mmu_update", op_update, 26},     {"update_va_mapping", op_va, 14},
-    {"protect", op_protect, 12},       {"store", op_store, 8},
-    {"touch", op_touch, 8},            {"pt_write", op_pt_write, 5},
-    {"pin", op_pin, 8},                {"unpin", op_unpin, 5},
-    {"baseptr", op_baseptr, 4},        {"pages", op_pages, 4},
-    {"flush", op_flush, 2},            {"wrong", op_wrong, 1},
-    {"overflow", op_overflow, 1},      {"set_gdt", op_gdt, 2},
-    {"update_descriptor", op_descriptor, 3}, {"ldt", op_ldt, 2},
-    {"populate", op_populate, 3},      {"decrease", op_decrease, 2},
-    {"exchange", op_exchange, 2},      {"grant set", op_grant_set, 4},
-    {"grant map", op_grant_map, 4},    {"grant unmap", op_grant_unmap, 4},
-    {"grant copy", op_grant_copy, 4},  {"rebuild", op_rebuild, 3},
-    {"rare", op_rare, 2},              {"retype", op_retype, 3},
+    {"mmu_update", op_update, 26},
+    {"update_va_mapping", op_va, 14},
+    {"protect", op_protect, 12},
+    {"store", op_store, 8},
+    {"touch", op_touch, 8},
+    {"pt_write", op_pt_write, 5},
+    {"pin", op_pin, 8},
+    {"unpin", op_unpin, 5},
+    {"baseptr", op_baseptr, 4},
+    {"pages", op_pages, 4},
+    {"flush", op_flush, 2},
+    {"wrong", op_wrong, 1},
+    {"overflow", op_overflow, 1},
+    {"set_gdt", op_gdt, 2},
+    {"update_descriptor", op_descriptor, 3},
+    {"ldt", op_ldt, 2},
+    {"populate", op_populate, 3},
+    {"decrease", op_decrease, 2},
+    {"exchange", op_exchange, 2},
+    {"grant set", op_grant_set, 4},
+    {"grant map", op_grant_map, 4},
+    {"grant unmap", op_grant_unmap, 4},
+    {"grant copy", op_grant_copy, 4},
+    {"rebuild", op_rebuild, 3},
+    {"rare", op_rare, 2},
+    {"retype", op_retype, 3},
 };
 
-unsigned op_kinds(void) { return sizeof(table) / sizeof(table[0]); }
-const char *op_name(unsigned kind) { return table[kind].name; }
+unsigned op_kinds(void)
+{
+    return sizeof(table) / sizeof(table[0]);
+}
+const char *op_name(unsigned kind)
+{
+    return table[kind].name;
+}
 
 void random_op(struct mdomain *d)
 {

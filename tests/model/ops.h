@@ -31,7 +31,7 @@ uint64_t pick_unused(struct mdomain *d);              /* one with no type uses; 
 uint64_t pick_any(struct mdomain *d);                 /* mostly its own, sometimes anything */
 unsigned pick_slot(unsigned level);
 uint64_t pick_entry(struct mdomain *d, unsigned level);
-uint64_t pick_va(struct mdomain *d);                  /* an address that may be mapped */
+uint64_t pick_va(struct mdomain *d); /* an address that may be mapped */
 
 /* The real answer was `real`, the model's `want`: they must agree. */
 void agree(unsigned kind, const char *what, long real, long want);
@@ -49,7 +49,8 @@ void op_retype(struct mdomain *d, unsigned kind);
 void op_rare(struct mdomain *d, unsigned kind);
 
 /* A hypercall whose arguments lie in this process. */
-#define CALL(d, name, a, b, c, e) \
-    hosted_call((d)->v, XEN_HYPERVISOR_##name, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(e))
+#define CALL(d, name, a, b, c, e)                                                           \
+    hosted_call((d)->v, XEN_HYPERVISOR_##name, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), \
+                (uint64_t)(e))
 
 #endif

@@ -35,9 +35,14 @@ void op_populate(struct mdomain *d, unsigned kind)
     for (uint64_t i = 0; i < 48; i++)
         list[i] = random_below(1000);
     if (chance(10)) {
-        static const struct { unsigned order, flags; uint64_t n; } bad[] = {
-            {10, 0, 1}, {0, XENMEMF_exact_node_request, 1}, {0, XENMEMF_populate_on_demand, 1},
-            {0, 14, 1}, {0, 0, 1ull << 27}};
+        static const struct {
+            unsigned order, flags;
+            uint64_t n;
+        } bad[] = {{10, 0, 1},
+                   {0, XENMEMF_exact_node_request, 1},
+                   {0, XENMEMF_populate_on_demand, 1},
+                   {0, 14, 1},
+                   {0, 0, 1ull << 27}};
         unsigned i = (unsigned)random_below(5);
 
         r = reservation(list, bad[i].n, bad[i].order);
@@ -48,7 +53,8 @@ void op_populate(struct mdomain *d, unsigned kind)
     r = reservation(list, n, order);
     want = (long)(n < room ? n : room);
     want = (long)((uint64_t)want < free ? (uint64_t)want : free);
-    rc = CALL(d, memory_op, increase ? XENMEM_increase_reservation : XENMEM_populate_physmap, &r, 0, 0);
+    rc = CALL(d, memory_op, increase ? XENMEM_increase_reservation : XENMEM_populate_physmap, &r, 0,
+              0);
     if (order) /* a matter of what is free in a row */
         want = rc;
     took(d, list, rc < 0 || rc > 48 ? 0 : rc, order);
@@ -95,7 +101,10 @@ void op_exchange(struct mdomain *d, unsigned kind)
     long rc;
 
     if (chance(10)) {
-        static const struct { uint64_t n; unsigned order; } bad[] = {{3, 0}, {1, 12}};
+        static const struct {
+            uint64_t n;
+            unsigned order;
+        } bad[] = {{3, 0}, {1, 12}};
 
         x.out.nr_extents = bad[random_below(2)].n;
         x.out.extent_order = x.out.nr_extents == 1 ? 12 : 0;
@@ -134,7 +143,8 @@ void op_exchange(struct mdomain *d, unsigned kind)
     agree(kind, "exchange", rc, good ? 0 : -XEN_EINVAL);
 }
 
-/* -- grants ------------------------------------------------------------------------------------------ */
+/* -- grants
+ * ------------------------------------------------------------------------------------------ */
 
 void op_grant_set(struct mdomain *d, unsigned kind)
 {
@@ -155,7 +165,9 @@ void op_grant_set(struct mdomain *d, unsigned kind)
     if (chance(30))
         g->flags |= XEN_GTF_readonly;
     g->domid = (uint16_t)(chance(95) ? 1 + random_below(GUESTS) : 77);
-    g->frame = (uint32_t)(chance(50) ? pick_used(d, FRAME_WRITABLE) : chance(60) ? pick_unused(d) : pick_any(d));
+    g->frame = (uint32_t)(chance(50)   ? pick_used(d, FRAME_WRITABLE)
+                          : chance(60) ? pick_unused(d)
+                                       : pick_any(d));
     if (g->frame < FRAMES && mframe[g->frame].shared)
         g->frame = 1;
     e->domid = g->domid;
@@ -284,7 +296,8 @@ void op_grant_copy(struct mdomain *d, unsigned kind)
     pick_end(d, &from, &op.source);
     pick_end(d, &to, &op.dest);
     op.len = (uint16_t)(random_below(2048));
-    op.flags = (from.by_ref ? XEN_GNTCOPY_source_gref : 0) | (to.by_ref ? XEN_GNTCOPY_dest_gref : 0);
+    op.flags =
+        (from.by_ref ? XEN_GNTCOPY_source_gref : 0) | (to.by_ref ? XEN_GNTCOPY_dest_gref : 0);
     if (CALL(d, grant_table_op, XEN_GNTTABOP_copy, &op, 1, 0))
         abort();
     agree(kind, "grant copy", op.status, model_copy_grant(d, &from, &to, op.len));

@@ -25,8 +25,7 @@ static void write_word(struct mdomain *d, uint64_t m, unsigned i, uint64_t e)
 {
     struct xen_mmu_update req = {m << 12 | i << 3, e};
 
-    settle("write", CALL(d, mmu_update, &req, 1, 0, XEN_DOMID_SELF),
-          model_update(d, req.ptr, e));
+    settle("write", CALL(d, mmu_update, &req, 1, 0, XEN_DOMID_SELF), model_update(d, req.ptr, e));
 }
 
 static bool unused(const struct mframe *f)
@@ -52,8 +51,7 @@ static void rebuild(struct mdomain *d)
     for (n = 0; n < 4; n++) {
         struct xen_mmuext_op clear = {.cmd = XEN_MMUEXT_CLEAR_PAGE, .arg1.mfn = table[n]};
 
-        settle("clear", CALL(d, mmuext_op, &clear, 1, 0, XEN_DOMID_SELF),
-              model_clear(d, table[n]));
+        settle("clear", CALL(d, mmuext_op, &clear, 1, 0, XEN_DOMID_SELF), model_clear(d, table[n]));
     }
     for (unsigned level = 4; level > 1; level--)
         write_word(d, table[level - 1], pt_index(HOSTED_BASE, level),
@@ -70,7 +68,7 @@ static void rebuild(struct mdomain *d)
     }
     op.arg1.mfn = table[3];
     settle("load", CALL(d, mmuext_op, &op, 1, 0, XEN_DOMID_SELF),
-          model_baseptr(d, table[3], false));
+           model_baseptr(d, table[3], false));
 }
 
 /* Pins of tables that nothing but the pin uses end. */
@@ -151,7 +149,10 @@ static void no_memory(struct mdomain *d, unsigned kind)
     uint64_t pfn = 1;
     struct xen_memory_reservation r = {
         .extent_start = pv_gptr(&pfn), .nr_extents = 1, .domid = XEN_DOMID_SELF};
-    struct { void *page; unsigned order; } taken[64];
+    struct {
+        void *page;
+        unsigned order;
+    } taken[64];
     unsigned n = 0;
 
     if (d->pages == d->max_pages)
@@ -160,7 +161,8 @@ static void no_memory(struct mdomain *d, unsigned kind)
         while (n < 64 && (taken[n].page = frame_hv_alloc(order)))
             taken[n++].order = order;
     if (frame_free_count() == 0)
-        agree(kind, "populate without memory", CALL(d, memory_op, XENMEM_populate_physmap, &r, 0, 0), 0);
+        agree(kind, "populate without memory",
+              CALL(d, memory_op, XENMEM_populate_physmap, &r, 0, 0), 0);
     while (n-- > 0)
         frame_hv_free(taken[n].page, taken[n].order);
 }
@@ -178,7 +180,8 @@ static void grant_rare(struct mdomain *d, unsigned kind)
     case 5: /* as if all handles were in use */
         t->free_handle = ~0u;
         t->handles = MAPTRACK_PAGES * MAPTRACK_PER_PAGE;
-        agree(kind, "grant map", CALL(d, grant_table_op, XEN_GNTTABOP_map_grant_ref, &map, 1, 0), 0);
+        agree(kind, "grant map", CALL(d, grant_table_op, XEN_GNTTABOP_map_grant_ref, &map, 1, 0),
+              0);
         *t = all;
         agree(kind, "grant map without handles", map.status, XEN_GNTST_no_space);
         break;
@@ -187,18 +190,20 @@ static void grant_rare(struct mdomain *d, unsigned kind)
               -XEN_EINVAL);
         break;
     case 1:
-        agree(kind, "grant table", CALL(d, grant_table_op, XEN_GNTTABOP_setup_table, &setup, 1, 0), 0);
+        agree(kind, "grant table", CALL(d, grant_table_op, XEN_GNTTABOP_setup_table, &setup, 1, 0),
+              0);
         agree(kind, "grant table's status", setup.status, XEN_GNTST_general_error);
         break;
     case 2:
-        agree(kind, "grant version", CALL(d, grant_table_op, XEN_GNTTABOP_set_version, &version, 1, 0),
-              -XEN_ENOSYS);
+        agree(kind, "grant version",
+              CALL(d, grant_table_op, XEN_GNTTABOP_set_version, &version, 1, 0), -XEN_ENOSYS);
         break;
     case 3:
         agree(kind, "grant size", CALL(d, grant_table_op, XEN_GNTTABOP_query_size, &size, 1, 0), 0);
         break;
     default:
-        agree(kind, "transfer", CALL(d, grant_table_op, XEN_GNTTABOP_transfer, 0, 1, 0), -XEN_ENOSYS);
+        agree(kind, "transfer", CALL(d, grant_table_op, XEN_GNTTABOP_transfer, 0, 1, 0),
+              -XEN_ENOSYS);
     }
 }
 

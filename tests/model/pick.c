@@ -21,9 +21,15 @@ static uint64_t next(void)
     return z ^ z >> 31;
 }
 
-uint64_t random_below(uint64_t n) { return next() % n; }
+uint64_t random_below(uint64_t n)
+{
+    return next() % n;
+}
 
-bool chance(unsigned percent) { return random_below(100) < percent; }
+bool chance(unsigned percent)
+{
+    return random_below(100) < percent;
+}
 
 /* A frame of d's that passes, from a random place on; 0: there is none. */
 static uint64_t scan(struct mdomain *d, bool (*good)(const struct mframe *, unsigned), unsigned arg)
@@ -46,7 +52,10 @@ static bool is_any(const struct mframe *f, unsigned arg)
     return true;
 }
 
-static bool is_used(const struct mframe *f, unsigned type) { return f->uses[type]; }
+static bool is_used(const struct mframe *f, unsigned type)
+{
+    return f->uses[type];
+}
 
 static bool is_unused(const struct mframe *f, unsigned arg)
 {
@@ -57,7 +66,10 @@ static bool is_unused(const struct mframe *f, unsigned arg)
     return true;
 }
 
-uint64_t pick_own(struct mdomain *d) { return scan(d, is_any, 0); }
+uint64_t pick_own(struct mdomain *d)
+{
+    return scan(d, is_any, 0);
+}
 
 uint64_t pick_used(struct mdomain *d, unsigned type)
 {
@@ -187,7 +199,7 @@ uint64_t pick_va(struct mdomain *d)
         return 0xffff800000000000ull + random_below(1ull << 43);
     if (chance(4))
         return 0x0000900000000000ull;
-    va = (uint64_t)pick_slot(4) << 39 | (uint64_t)pick_slot(3) << 30 | (uint64_t)pick_slot(2) << 21 |
-         (uint64_t)pick_slot(1) << 12;
+    va = (uint64_t)pick_slot(4) << 39 | (uint64_t)pick_slot(3) << 30 |
+         (uint64_t)pick_slot(2) << 21 | (uint64_t)pick_slot(1) << 12;
     return va >= 1ull << 47 ? va | 0xffff000000000000ull : va;
 }

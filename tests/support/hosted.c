@@ -53,12 +53,12 @@ void hosted_init(uint64_t frames)
     memory_fd = memfd_create("machine", 0);
     if (memory_fd < 0 || ftruncate(memory_fd, (off_t)(frames << PV_PAGE_SHIFT)) < 0)
         abort();
-    plat_ram = mmap(NULL, frames << PV_PAGE_SHIFT, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
+    plat_ram =
+        mmap(NULL, frames << PV_PAGE_SHIFT, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
     if (plat_ram == MAP_FAILED)
         abort();
     io_frame = 1 + m2p_frames;
-    frame_init(calloc(frames, sizeof(struct frame)), frames,
-               (uint64_t *)(plat_ram + PV_PAGE_SIZE));
+    frame_init(calloc(frames, sizeof(struct frame)), frames, (uint64_t *)(plat_ram + PV_PAGE_SIZE));
     frame_add_io(mfn(io_frame), mfn(io_frame + HOSTED_IO_FRAMES));
     frame_add_memory(mfn(io_frame + HOSTED_IO_FRAMES), mfn(frames));
     hv.tsc_khz = 1000000; /* a TSC of 1 GHz counts ns */
@@ -67,9 +67,15 @@ void hosted_init(uint64_t frames)
     tlb_forget();
 }
 
-uint64_t hosted_io_frame(void) { return io_frame; }
+uint64_t hosted_io_frame(void)
+{
+    return io_frame;
+}
 
-uint64_t plat_maddr(const void *p) { return (uint64_t)((const uint8_t *)p - plat_ram); }
+uint64_t plat_maddr(const void *p)
+{
+    return (uint64_t)((const uint8_t *)p - plat_ram);
+}
 
 /* -- translation --------------------------------------------------------------------------- */
 
@@ -79,8 +85,8 @@ enum { TLB_SIZE = 1 << 16 };
 static struct tlb {
     uint64_t va;
     uint32_t mfn;
-    uint16_t owner;      /* of the frame when it was remembered */
-    uint8_t level;       /* 0: a page; 1..4: it was walked as a table of this level */
+    uint16_t owner; /* of the frame when it was remembered */
+    uint8_t level;  /* 0: a page; 1..4: it was walked as a table of this level */
     bool writable;
 } tlb[TLB_SIZE];
 static unsigned tlb_used;
@@ -92,8 +98,8 @@ static void tlb_forget(void)
 
 static void tlb_remember(uint64_t va, mfn_t m, unsigned level, bool writable)
 {
-    struct tlb t = {va & ~(uint64_t)PV_PAGE_MASK, (uint32_t)m.n, frame_of(m)->owner,
-                    (uint8_t)level, writable};
+    struct tlb t = {va & ~(uint64_t)PV_PAGE_MASK, (uint32_t)m.n, frame_of(m)->owner, (uint8_t)level,
+                    writable};
 
     for (unsigned i = tlb_used, n = 0; i > 0 && n < 64; n++)
         if (memcmp(&tlb[--i], &t, sizeof(t)) == 0)
@@ -224,7 +230,7 @@ void plat_tlb_flush_page(uint64_t va)
 
 static struct {
     uint64_t va, pages;
-    uint64_t *shown;             /* L1 entry that each page shows now */
+    uint64_t *shown; /* L1 entry that each page shows now */
 } window[8];
 static unsigned windows;
 
@@ -238,10 +244,9 @@ static bool in_window(uint64_t va)
 
 void hosted_window(uint64_t va, uint64_t pages)
 {
-    if (windows == 8 ||
-        mmap((void *)va, pages << PV_PAGE_SHIFT, PROT_NONE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) !=
-            (void *)va)
+    if (windows == 8 || mmap((void *)va, pages << PV_PAGE_SHIFT, PROT_NONE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+                             0) != (void *)va)
         abort();
     window[windows].va = va;
     window[windows].pages = pages;
@@ -282,7 +287,8 @@ void hosted_sync(void)
         }
 }
 
-/* -- copies ------------------------------------------------------------------------------------- */
+/* -- copies -------------------------------------------------------------------------------------
+ */
 
 static size_t host_copy(uint64_t va, void *buf, size_t n, bool write)
 {
@@ -333,7 +339,8 @@ size_t plat_guest_write(uint64_t va, const void *from, size_t n)
     return guest_copy(va, (uint8_t *)(uintptr_t)from, n, true);
 }
 
-/* -- vCPUs ----------------------------------------------------------------------------------------- */
+/* -- vCPUs
+ * ----------------------------------------------------------------------------------------- */
 
 bool plat_vcpu_init(struct vcpu *v)
 {
@@ -362,7 +369,10 @@ void plat_vcpu_switch(struct vcpu *prev, struct vcpu *next)
     frame_flushed();
 }
 
-void plat_segbase_save(struct vcpu *v) { (void)v; }
+void plat_segbase_save(struct vcpu *v)
+{
+    (void)v;
+}
 
 bool plat_segbase_load(struct vcpu *v, unsigned which, uint64_t value)
 {
@@ -376,8 +386,16 @@ void plat_mode_switch(struct vcpu *v)
     frame_flushed();
 }
 
-void plat_gdt_load(struct vcpu *v) { (void)v; hosted.gdt_loads++; }
-void plat_ldt_load(struct vcpu *v) { (void)v; hosted.ldt_loads++; }
+void plat_gdt_load(struct vcpu *v)
+{
+    (void)v;
+    hosted.gdt_loads++;
+}
+void plat_ldt_load(struct vcpu *v)
+{
+    (void)v;
+    hosted.ldt_loads++;
+}
 void plat_ldt_page_set(struct vcpu *v, unsigned page, mfn_t m)
 {
     (void)v;
@@ -395,10 +413,23 @@ int plat_ldt_page_of(struct vcpu *v, uint64_t va)
     return page < LDT_PAGES ? (int)page : -1;
 }
 
-void plat_debugreg_load(struct vcpu *v, unsigned reg) { (void)v; (void)reg; }
-void plat_fpu_restore(struct vcpu *v) { (void)v; }
-void plat_ts_set(bool ts) { (void)ts; }
-void plat_cr4_load(struct vcpu *v) { (void)v; }
+void plat_debugreg_load(struct vcpu *v, unsigned reg)
+{
+    (void)v;
+    (void)reg;
+}
+void plat_fpu_restore(struct vcpu *v)
+{
+    (void)v;
+}
+void plat_ts_set(bool ts)
+{
+    (void)ts;
+}
+void plat_cr4_load(struct vcpu *v)
+{
+    (void)v;
+}
 
 bool plat_xcr0_set(struct vcpu *v, uint64_t value)
 {
@@ -408,7 +439,10 @@ bool plat_xcr0_set(struct vcpu *v, uint64_t value)
     return true;
 }
 
-bool plat_code_is_64bit(uint16_t selector) { return selector != XEN_FLAT_RING3_CS32; }
+bool plat_code_is_64bit(uint16_t selector)
+{
+    return selector != XEN_FLAT_RING3_CS32;
+}
 
 void plat_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
@@ -424,11 +458,21 @@ bool plat_msr_read(uint32_t msr, uint64_t *value)
     return msr < 0x1000 || msr == 0xc0000080; /* EFER: 0x80 are bits that no guest sees */
 }
 
-/* -- time, the board ------------------------------------------------------------------------------------ */
+/* -- time, the board
+ * ------------------------------------------------------------------------------------ */
 
-uint64_t plat_tsc(void) { return hosted.now; }
-uint64_t plat_now(void) { return hosted.now; }
-void plat_timer_arm(uint64_t deadline) { hosted.timer = deadline; }
+uint64_t plat_tsc(void)
+{
+    return hosted.now;
+}
+uint64_t plat_now(void)
+{
+    return hosted.now;
+}
+void plat_timer_arm(uint64_t deadline)
+{
+    hosted.timer = deadline;
+}
 
 bool plat_interrupt_pending(void)
 {

@@ -27,19 +27,19 @@
 #include "core/pagetable.h"
 
 struct hosted {
-    mfn_t root;                  /* the page table in use; 0: none */
-    uint64_t now;                /* ns; plat_now(), and the TSC */
-    uint64_t timer;              /* deadline that is armed */
-    bool host_pointers;          /* the process's own memory is guest memory, too */
-    bool no_ad;                  /* accessed and dirty bits are left alone */
-    bool quiet;                  /* console output is kept, not printed */
+    mfn_t root;         /* the page table in use; 0: none */
+    uint64_t now;       /* ns; plat_now(), and the TSC */
+    uint64_t timer;     /* deadline that is armed */
+    bool host_pointers; /* the process's own memory is guest memory, too */
+    bool no_ad;         /* accessed and dirty bits are left alone */
+    bool quiet;         /* console output is kept, not printed */
     /* plat_interrupt_pending() is true once in so many questions; 0: never. */
     unsigned interrupt_every, interrupt_count;
     /* counters for tests */
     unsigned flushes, page_flushes, root_loads, gdt_loads, ldt_loads, ldt_pages;
-    char console[1 << 16];       /* what was written to it, the last of it */
+    char console[1 << 16]; /* what was written to it, the last of it */
     size_t console_used;
-    const char *input;           /* what plat_console_read() gives */
+    const char *input; /* what plat_console_read() gives */
 };
 extern struct hosted hosted;
 
@@ -56,21 +56,28 @@ uint64_t hosted_io_frame(void);
 #define HOSTED_BASE 0x200000000000ull
 
 /* A guest with so many pages and vCPUs, built by hand: page tables in its last pages, pinned;
- * vCPU 0 is up. mfns of its pages are in *p2m (malloc'd by the function, freed by hosted_exit()). */
+ * vCPU 0 is up. mfns of its pages are in *p2m (malloc'd by the function, freed by hosted_exit()).
+ */
 struct hosted_guest {
     struct domain *d;
-    struct vcpu *v;              /* vCPU 0 */
+    struct vcpu *v; /* vCPU 0 */
     uint64_t pages;
     uint64_t *p2m;
-    uint64_t l4, l3, l2, l1;     /* pfns of its tables; l1 is the first of several */
-    uint64_t tables;             /* pages that are tables: the last ones */
+    uint64_t l4, l3, l2, l1; /* pfns of its tables; l1 is the first of several */
+    uint64_t tables;         /* pages that are tables: the last ones */
 };
 struct hosted_guest *hosted_guest(uint16_t domid, uint64_t pages, unsigned vcpus);
 /* v runs now: it is current, its page tables are loaded. */
 void hosted_run(struct vcpu *v);
 
-static inline uint64_t hosted_va(uint64_t pfn) { return HOSTED_BASE + (pfn << PV_PAGE_SHIFT); }
-static inline mfn_t hosted_mfn(const struct hosted_guest *g, uint64_t pfn) { return mfn(g->p2m[pfn]); }
+static inline uint64_t hosted_va(uint64_t pfn)
+{
+    return HOSTED_BASE + (pfn << PV_PAGE_SHIFT);
+}
+static inline mfn_t hosted_mfn(const struct hosted_guest *g, uint64_t pfn)
+{
+    return mfn(g->p2m[pfn]);
+}
 static inline void *hosted_page(const struct hosted_guest *g, uint64_t pfn)
 {
     return plat_map(hosted_mfn(g, pfn));

@@ -60,7 +60,8 @@ Test(descriptor, bad_gdts)
 {
     uint64_t frames[3] = {g->p2m[5], g->p2m[6], other->p2m[5]}, *t = table(5);
 
-    cr_assert_refused(set_gdt(frames, 2, 1024), RULE_GDT_FRAME_TYPE, XEN_EINVAL); /* page 6 is writable */
+    cr_assert_refused(set_gdt(frames, 2, 1024), RULE_GDT_FRAME_TYPE,
+                      XEN_EINVAL); /* page 6 is writable */
     cr_assert_eq(frame(5)->type_refs, 0);
     table(6);
     cr_assert_refused(set_gdt(frames, 3, 1025), RULE_GDT_FRAME, XEN_EINVAL);
@@ -71,7 +72,8 @@ Test(descriptor, bad_gdts)
     cr_assert_eq(last()->va, (g->p2m[5] << 12) + 56);
     cr_assert_refused(set_gdt(frames, 1, 0x1c01), RULE_GDT_SIZE, XEN_EINVAL);
     cr_assert_refused(gdt_take(v, frames, 0x1c01), RULE_GDT_SIZE, XEN_EINVAL);
-    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_set_gdt, HV_VA, 8, 0, 0), RULE_GUEST_POINTER, XEN_EFAULT);
+    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_set_gdt, HV_VA, 8, 0, 0), RULE_GUEST_POINTER,
+                      XEN_EFAULT);
     frame(6)->refs += FRAME_REFS_MAX;
     cr_assert_refused(set_gdt(frames + 1, 1, 8), RULE_GDT_FRAME_TYPE, XEN_EINVAL);
     frame(6)->refs -= FRAME_REFS_MAX;
@@ -80,14 +82,17 @@ Test(descriptor, bad_gdts)
 Test(descriptor, kinds)
 {
     uint64_t at = g->p2m[5] << 12, *t = hosted_page(g, 5);
-    struct { uint64_t in, out; } good[] = {
+    struct {
+        uint64_t in, out;
+    } good[] = {
         {0, 0},
-        {TSS & ~(1ull << 47), TSS & ~(1ull << 47)},      /* not present */
+        {TSS & ~(1ull << 47), TSS & ~(1ull << 47)}, /* not present */
         {CODE, CODE | 3ull << 45},
-        {0x0000800000000000ull, 0x0000800000000000ull},  /* the second half of a gate */
-        {0x0000ec00e0330010ull, 0x00008c00e0330010ull},  /* a gate: level 0, its own in the selector */
+        {0x0000800000000000ull, 0x0000800000000000ull}, /* the second half of a gate */
+        {0x0000ec00e0330010ull,
+         0x00008c00e0330010ull}, /* a gate: level 0, its own in the selector */
         {0x0000ec0000080010ull, 0x00008c00000b0010ull},
-        {0x0000ec00fff40010ull, 0x00008c00fff70010ull},  /* into the LDT */
+        {0x0000ec00fff40010ull, 0x00008c00fff70010ull}, /* into the LDT */
     };
     uint64_t bad[] = {TSS, 0x0000ec01e0330010ull, 0x0000ec00fff80010ull, 0x0000860000000000ull};
 
@@ -108,7 +113,8 @@ Test(descriptor, a_table_in_use_is_written_only_so)
     uint64_t frames[1] = {g->p2m[5]}, *t = table(5);
 
     cr_assert_eq(set_gdt(frames, 1, 512), 0);
-    cr_assert_refused(update(pte_addr(5), hosted_entry(g, 5, PTE_P | PTE_RW)), RULE_PT_WRITABLE_DESCRIPTORS, XEN_EBUSY);
+    cr_assert_refused(update(pte_addr(5), hosted_entry(g, 5, PTE_P | PTE_RW)),
+                      RULE_PT_WRITABLE_DESCRIPTORS, XEN_EBUSY);
     cr_assert_eq(update_descriptor((g->p2m[5] << 12) + 8, CODE), 0);
     cr_assert_eq(t[1], CODE | 3ull << 45);
 }

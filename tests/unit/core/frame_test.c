@@ -120,7 +120,8 @@ Test(frame, a_shared_page_outlives_its_giver)
     cr_assert_eq(update(pte_addr(5), plat_maddr(page) | PTE_P | PTE_RW), 0);
     cr_assert_eq(f->type_refs, 2);
     /* it can never be anything else */
-    cr_assert_refused(mmuext(XEN_MMUEXT_PIN_L1_TABLE, plat_maddr(page) >> 12, 0), RULE_PT_TABLE_WRITABLE, XEN_EINVAL);
+    cr_assert_refused(mmuext(XEN_MMUEXT_PIN_L1_TABLE, plat_maddr(page) >> 12, 0),
+                      RULE_PT_TABLE_WRITABLE, XEN_EINVAL);
     cr_assert_eq(frame_audit(), 0);
     f->flags &= ~FRAME_HV; /* for the audit: it is as if it were the guest's from here on */
     f->flags |= FRAME_HV;
@@ -156,7 +157,10 @@ Test(frame, memory_added_at_boot)
 Test(frame, the_audit_finds_faults)
 {
     struct frame *f = frame(5), saved = *f, *free = frame_table + frame_count - 1;
-    struct { void *at; size_t n; } break_here[] = {{&f->refs, 4}, {&f->type_refs, 4}, {&f->owner, 2}};
+    struct {
+        void *at;
+        size_t n;
+    } break_here[] = {{&f->refs, 4}, {&f->type_refs, 4}, {&f->owner, 2}};
 
     for (unsigned i = 0; i < 3; i++) {
         *(uint8_t *)break_here[i].at ^= 2;

@@ -32,7 +32,8 @@ static long call(uint32_t cmd, void *op, size_t size, uint32_t n)
 
 static struct xen_gnttab_map_grant_ref map_op(unsigned ref, uint32_t flags, uint64_t addr)
 {
-    return (struct xen_gnttab_map_grant_ref){.host_addr = addr, .flags = flags, .ref = ref, .dom = 2, .status = 99};
+    return (struct xen_gnttab_map_grant_ref){
+        .host_addr = addr, .flags = flags, .ref = ref, .dom = 2, .status = 99};
 }
 
 static int map(unsigned ref, uint32_t flags, uint64_t addr, uint32_t *handle)
@@ -52,13 +53,13 @@ static int unmap(uint32_t handle, uint64_t addr, uint64_t bus)
     return op.status;
 }
 
-#define refused(call, rule_, status_)                                                              \
-    do {                                                                                           \
-        uint64_t before_ = reason_counts[rule_];                                                   \
-        int s_ = (call);                                                                           \
-        cr_assert_eq(s_, status_, "%s gave %d", #call, s_);                                        \
-        cr_assert_eq(reason_counts[rule_], before_ + 1, "%s: rule was %s", #call,                  \
-                     rule_name(last()->rule));                                                     \
+#define refused(call, rule_, status_)                                             \
+    do {                                                                          \
+        uint64_t before_ = reason_counts[rule_];                                  \
+        int s_ = (call);                                                          \
+        cr_assert_eq(s_, status_, "%s gave %d", #call, s_);                       \
+        cr_assert_eq(reason_counts[rule_], before_ + 1, "%s: rule was %s", #call, \
+                     rule_name(last()->rule));                                    \
     } while (0)
 
 Test(grant, a_page_is_mapped_and_given_back)
@@ -70,7 +71,8 @@ Test(grant, a_page_is_mapped_and_given_back)
 
     memset(hosted_page(other, PAGE), 0x77, 8);
     cr_assert_eq(map(REF, XEN_GNTMAP_host_map, hosted_va(VA), &handle), 0);
-    cr_assert_eq(*pte(VA), other->p2m[PAGE] << 12 | PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_NX | PTE_KERNEL);
+    cr_assert_eq(*pte(VA), other->p2m[PAGE] << 12 | PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D |
+                               PTE_NX | PTE_KERNEL);
     cr_assert_eq(e->flags, XEN_GTF_permit_access | XEN_GTF_reading | XEN_GTF_writing);
     cr_assert(hosted_touch(hosted_va(VA), true));
     cr_assert_eq(f->refs, 3);
@@ -89,17 +91,21 @@ Test(grant, a_page_is_mapped_and_given_back)
 Test(grant, flags_of_a_mapping)
 {
     uint64_t at = pte_addr(VA);
-    uint32_t handle, flags = XEN_GNTMAP_host_map | XEN_GNTMAP_readonly | XEN_GNTMAP_application_map |
-                             XEN_GNTMAP_contains_pte | 5u << 16;
+    uint32_t handle, flags = XEN_GNTMAP_host_map | XEN_GNTMAP_readonly |
+                             XEN_GNTMAP_application_map | XEN_GNTMAP_contains_pte | 5u << 16;
 
     grant(REF, PAGE, XEN_GTF_readonly);
     cr_assert_eq(map(REF, flags, at, &handle), 0);
-    cr_assert_eq(*pte(VA), other->p2m[PAGE] << 12 | PTE_P | PTE_US | PTE_A | PTE_D | PTE_NX | 5 << 9);
+    cr_assert_eq(*pte(VA),
+                 other->p2m[PAGE] << 12 | PTE_P | PTE_US | PTE_A | PTE_D | PTE_NX | 5 << 9);
     cr_assert_eq(unmap(handle, at, 0), 0);
-    refused(map(REF, flags & ~(uint32_t)XEN_GNTMAP_readonly, at, &handle), RULE_GRANT_READONLY, XEN_GNTST_general_error);
+    refused(map(REF, flags & ~(uint32_t)XEN_GNTMAP_readonly, at, &handle), RULE_GRANT_READONLY,
+            XEN_GNTST_general_error);
     refused(map(REF, flags, at + 4, &handle), RULE_GRANT_PLACE, XEN_GNTST_general_error);
-    refused(map(REF, flags, hosted_mfn(g, 5).n << 12, &handle), RULE_GRANT_PLACE, XEN_GNTST_general_error);
-    refused(map(REF, flags, hosted_mfn(other, other->l1).n << 12, &handle), RULE_GRANT_PLACE, XEN_GNTST_general_error);
+    refused(map(REF, flags, hosted_mfn(g, 5).n << 12, &handle), RULE_GRANT_PLACE,
+            XEN_GNTST_general_error);
+    refused(map(REF, flags, hosted_mfn(other, other->l1).n << 12, &handle), RULE_GRANT_PLACE,
+            XEN_GNTST_general_error);
     refused(map(REF, flags, ~7ull, &handle), RULE_GRANT_PLACE, XEN_GNTST_general_error);
 }
 
@@ -156,10 +162,12 @@ Test(grant, what_is_in_use_stays_as_it_was)
     cr_assert_eq(unmap(c, hosted_va(VA + 2), 0), 0);
     cr_assert_eq(e->flags & (XEN_GTF_reading | XEN_GTF_writing), XEN_GTF_reading);
     other->d->grants->active[0][REF].domid = 5;
-    refused(map(REF, XEN_GNTMAP_host_map, hosted_va(VA + 1), &b), RULE_GRANT_BUSY, XEN_GNTST_general_error);
+    refused(map(REF, XEN_GNTMAP_host_map, hosted_va(VA + 1), &b), RULE_GRANT_BUSY,
+            XEN_GNTST_general_error);
     other->d->grants->active[0][REF].domid = 1;
     other->d->grants->active[0][REF].readers = 255;
-    refused(map(REF, XEN_GNTMAP_host_map | XEN_GNTMAP_readonly, hosted_va(VA + 1), &b), RULE_GRANT_BUSY, XEN_GNTST_general_error);
+    refused(map(REF, XEN_GNTMAP_host_map | XEN_GNTMAP_readonly, hosted_va(VA + 1), &b),
+            RULE_GRANT_BUSY, XEN_GNTST_general_error);
     other->d->grants->active[0][REF].readers = 1;
     cr_assert_eq(unmap(a, hosted_va(VA), 0), 0);
     cr_assert_eq(e->flags, XEN_GTF_permit_access);
@@ -215,7 +223,8 @@ Test(grant, a_batch_stops_and_resumes)
         cr_assert_eq(call(XEN_GNTTABOP_map_grant_ref, op, sizeof(op[0]), 20), 0);
         for (unsigned i = 0; i < 20; i++) {
             cr_assert_eq(op[i].status, i == 7 ? XEN_GNTST_bad_gntref : XEN_GNTST_okay);
-            un[i] = (struct xen_gnttab_unmap_grant_ref){op[i].host_addr, 0, i == 7 ? 9999 : op[i].handle, 99};
+            un[i] = (struct xen_gnttab_unmap_grant_ref){op[i].host_addr, 0,
+                                                        i == 7 ? 9999 : op[i].handle, 99};
         }
         cr_assert_eq(call(XEN_GNTTABOP_unmap_grant_ref, un, sizeof(un[0]), 20), 0);
         for (unsigned i = 0; i < 20; i++)
@@ -230,7 +239,8 @@ Test(grant, handles_have_an_end)
 
     grant(REF, PAGE, 0);
     for (unsigned i = 0; i < 300; i++) /* more than a page of them */
-        cr_assert_eq(map(REF, XEN_GNTMAP_device_map | (i % 2 ? XEN_GNTMAP_readonly : 0), 0, &handle), 0);
+        cr_assert_eq(
+            map(REF, XEN_GNTMAP_device_map | (i % 2 ? XEN_GNTMAP_readonly : 0), 0, &handle), 0);
     cr_assert_eq(t->handles, 2 * MAPTRACK_PER_PAGE);
     saved = *t;
     t->handles = MAPTRACK_PAGES * MAPTRACK_PER_PAGE;
@@ -250,7 +260,8 @@ Test(grant, the_granter_may_be_gone)
     cr_assert_eq(map(REF, XEN_GNTMAP_host_map, hosted_va(VA), &handle), 0);
     grant_exit(other->d);
     cr_assert_eq(unmap(handle, hosted_va(VA), 0), 0);
-    refused(map(REF, XEN_GNTMAP_host_map, hosted_va(VA), &handle), RULE_GRANT_REF, XEN_GNTST_bad_gntref);
+    refused(map(REF, XEN_GNTMAP_host_map, hosted_va(VA), &handle), RULE_GRANT_REF,
+            XEN_GNTST_bad_gntref);
 }
 
 static volatile bool stop;
@@ -287,7 +298,8 @@ Test(grant, a_granter_that_never_rests)
 
 static struct xen_gnttab_copy copy_op(unsigned from_ref, uint64_t to_pfn, unsigned n)
 {
-    struct xen_gnttab_copy op = {.len = (uint16_t)n, .flags = XEN_GNTCOPY_source_gref, .status = 99};
+    struct xen_gnttab_copy op = {
+        .len = (uint16_t)n, .flags = XEN_GNTCOPY_source_gref, .status = 99};
 
     op.source.u.ref = from_ref;
     op.source.domid = 2;
@@ -394,33 +406,41 @@ Test(grant, a_batch_of_copies)
         cr_assert_eq(op[i].status, i == 2 ? XEN_GNTST_bad_gntref : 0);
 }
 
-/* -- the table ----------------------------------------------------------------------------------- */
+/* -- the table -----------------------------------------------------------------------------------
+ */
 
 Test(grant, table_and_size)
 {
-    struct xen_gnttab_setup_table setup = {.dom = XEN_DOMID_SELF, .nr_frames = 3, .frame_list = {hosted_va(9)}};
+    struct xen_gnttab_setup_table setup = {
+        .dom = XEN_DOMID_SELF, .nr_frames = 3, .frame_list = {hosted_va(9)}};
     struct xen_gnttab_query_size size = {.dom = 1};
     uint64_t *frames = hosted_page(g, 9);
 
     cr_assert_eq(call(XEN_GNTTABOP_setup_table, &setup, sizeof(setup), 1), 0);
     cr_assert_eq(setup.status, XEN_GNTST_okay);
-    cr_assert_eq(update(pte_addr(VA), frames[2] << 12 | PTE_P | PTE_RW), 0); /* it is the guest's to map */
+    cr_assert_eq(update(pte_addr(VA), frames[2] << 12 | PTE_P | PTE_RW),
+                 0); /* it is the guest's to map */
     cr_assert_eq(call(XEN_GNTTABOP_query_size, &size, sizeof(size), 1), 0);
     cr_assert(size.nr_frames == 3 && size.max_nr_frames == GRANT_FRAMES && size.status == 0);
     setup.nr_frames = 65;
-    refused((call(XEN_GNTTABOP_setup_table, &setup, sizeof(setup), 1), setup.status), RULE_GRANT_TABLE_SIZE, XEN_GNTST_general_error);
+    refused((call(XEN_GNTTABOP_setup_table, &setup, sizeof(setup), 1), setup.status),
+            RULE_GRANT_TABLE_SIZE, XEN_GNTST_general_error);
     setup.nr_frames = 1;
     setup.frame_list.va = 8;
-    refused((call(XEN_GNTTABOP_setup_table, &setup, sizeof(setup), 1), setup.status), RULE_GUEST_POINTER, XEN_GNTST_bad_virt_addr);
+    refused((call(XEN_GNTTABOP_setup_table, &setup, sizeof(setup), 1), setup.status),
+            RULE_GUEST_POINTER, XEN_GNTST_bad_virt_addr);
     setup.dom = 2;
-    refused((call(XEN_GNTTABOP_setup_table, &setup, sizeof(setup), 1), setup.status), RULE_DOMAIN_FOREIGN, XEN_GNTST_permission_denied);
+    refused((call(XEN_GNTTABOP_setup_table, &setup, sizeof(setup), 1), setup.status),
+            RULE_DOMAIN_FOREIGN, XEN_GNTST_permission_denied);
     size.dom = 40;
-    refused((call(XEN_GNTTABOP_query_size, &size, sizeof(size), 1), size.status), RULE_DOMAIN_UNKNOWN, XEN_GNTST_bad_domain);
+    refused((call(XEN_GNTTABOP_query_size, &size, sizeof(size), 1), size.status),
+            RULE_DOMAIN_UNKNOWN, XEN_GNTST_bad_domain);
 }
 
 Test(grant, no_memory_for_it)
 {
-    struct xen_gnttab_setup_table setup = {.dom = XEN_DOMID_SELF, .nr_frames = 4, .frame_list = {hosted_va(9)}};
+    struct xen_gnttab_setup_table setup = {
+        .dom = XEN_DOMID_SELF, .nr_frames = 4, .frame_list = {hosted_va(9)}};
     static void *page[4096];
     unsigned n = 0;
     uint32_t handle;
@@ -428,10 +448,12 @@ Test(grant, no_memory_for_it)
     grant(REF, PAGE, 0);
     while ((page[n] = frame_hv_alloc(0)))
         n++;
-    refused((call(XEN_GNTTABOP_setup_table, &setup, sizeof(setup), 1), setup.status), RULE_MEMORY_NONE_FREE, XEN_GNTST_general_error);
+    refused((call(XEN_GNTTABOP_setup_table, &setup, sizeof(setup), 1), setup.status),
+            RULE_MEMORY_NONE_FREE, XEN_GNTST_general_error);
     refused(map(REF, XEN_GNTMAP_device_map, 0, &handle), RULE_GRANT_HANDLES, XEN_GNTST_no_space);
     frame_hv_free(page[--n], 0); /* half of what a frame of the table needs */
-    refused((call(XEN_GNTTABOP_setup_table, &setup, sizeof(setup), 1), setup.status), RULE_MEMORY_NONE_FREE, XEN_GNTST_general_error);
+    refused((call(XEN_GNTTABOP_setup_table, &setup, sizeof(setup), 1), setup.status),
+            RULE_MEMORY_NONE_FREE, XEN_GNTST_general_error);
     cr_assert_eq(frame_free_count(), 1);
     struct domain poor = {.id = 9};
     cr_assert_not(grant_init(&poor));
@@ -452,29 +474,41 @@ Test(grant, versions)
     cr_assert_eq(get.version, 1);
     cr_assert_eq(call(XEN_GNTTABOP_set_version, &set, sizeof(set), 1), 0);
     set.version = 2;
-    cr_assert_refused(call(XEN_GNTTABOP_set_version, &set, sizeof(set), 1), RULE_GRANT_VERSION, XEN_ENOSYS);
+    cr_assert_refused(call(XEN_GNTTABOP_set_version, &set, sizeof(set), 1), RULE_GRANT_VERSION,
+                      XEN_ENOSYS);
     cr_assert_eq(set.version, 1);
     set.version = 3;
-    cr_assert_refused(call(XEN_GNTTABOP_set_version, &set, sizeof(set), 1), RULE_GRANT_VERSION, XEN_EINVAL);
+    cr_assert_refused(call(XEN_GNTTABOP_set_version, &set, sizeof(set), 1), RULE_GRANT_VERSION,
+                      XEN_EINVAL);
     get.dom = 2;
-    cr_assert_refused(call(XEN_GNTTABOP_get_version, &get, sizeof(get), 1), RULE_DOMAIN_FOREIGN, XEN_EPERM);
+    cr_assert_refused(call(XEN_GNTTABOP_get_version, &get, sizeof(get), 1), RULE_DOMAIN_FOREIGN,
+                      XEN_EPERM);
 }
 
 Test(grant, bad_calls)
 {
     uint32_t count_two[] = {XEN_GNTTABOP_setup_table, XEN_GNTTABOP_query_size};
-    uint32_t readable[] = {XEN_GNTTABOP_setup_table, XEN_GNTTABOP_query_size, XEN_GNTTABOP_get_version,
-                           XEN_GNTTABOP_set_version, XEN_GNTTABOP_map_grant_ref, XEN_GNTTABOP_unmap_grant_ref,
+    uint32_t readable[] = {XEN_GNTTABOP_setup_table,   XEN_GNTTABOP_query_size,
+                           XEN_GNTTABOP_get_version,   XEN_GNTTABOP_set_version,
+                           XEN_GNTTABOP_map_grant_ref, XEN_GNTTABOP_unmap_grant_ref,
                            XEN_GNTTABOP_copy};
-    uint32_t unknown[] = {XEN_GNTTABOP_dump_table, XEN_GNTTABOP_transfer, XEN_GNTTABOP_unmap_and_replace,
-                          XEN_GNTTABOP_get_status_frames, XEN_GNTTABOP_swap_grant_ref, XEN_GNTTABOP_cache_flush, 99};
+    uint32_t unknown[] = {XEN_GNTTABOP_dump_table,
+                          XEN_GNTTABOP_transfer,
+                          XEN_GNTTABOP_unmap_and_replace,
+                          XEN_GNTTABOP_get_status_frames,
+                          XEN_GNTTABOP_swap_grant_ref,
+                          XEN_GNTTABOP_cache_flush,
+                          99};
     struct xen_gnttab_setup_table op[2] = {{.dom = XEN_DOMID_SELF}};
 
     for (unsigned i = 0; i < 2; i++)
         cr_assert_refused(call(count_two[i], op, sizeof(op[0]), 2), RULE_GRANT_COUNT, XEN_EINVAL);
-    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_grant_table_op, 0, hosted_va(ARGS), 1u << 31, 0), RULE_GRANT_COUNT, XEN_EINVAL);
+    cr_assert_refused(
+        hosted_call(v, XEN_HYPERVISOR_grant_table_op, 0, hosted_va(ARGS), 1u << 31, 0),
+        RULE_GRANT_COUNT, XEN_EINVAL);
     for (unsigned i = 0; i < 7; i++)
-        cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_grant_table_op, readable[i], HV_VA, 1, 0), RULE_GUEST_POINTER, XEN_EFAULT);
+        cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_grant_table_op, readable[i], HV_VA, 1, 0),
+                          RULE_GUEST_POINTER, XEN_EFAULT);
     for (unsigned i = 0; i < 7; i++)
         cr_assert_refused(call(unknown[i], op, sizeof(op[0]), 1), RULE_HYPERCALL_SUBOP, XEN_ENOSYS);
     /* results that cannot be written */
@@ -484,6 +518,8 @@ Test(grant, bad_calls)
     for (unsigned i = 0; i < 7; i++) {
         if (readable[i] == XEN_GNTTABOP_get_version)
             *(uint16_t *)args() = XEN_DOMID_SELF;
-        cr_assert_eq(hosted_call(v, XEN_HYPERVISOR_grant_table_op, readable[i], hosted_va(ARGS), 1, 0), -XEN_EFAULT);
+        cr_assert_eq(
+            hosted_call(v, XEN_HYPERVISOR_grant_table_op, readable[i], hosted_va(ARGS), 1, 0),
+            -XEN_EFAULT);
     }
 }

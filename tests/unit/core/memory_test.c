@@ -9,7 +9,10 @@ TestSuite(memory, .init = mm_setup, .fini = mm_teardown);
 
 enum { LIST = 9 }; /* pfn of the page that lists lie in */
 
-static uint64_t *list(void) { return hosted_page(g, LIST); }
+static uint64_t *list(void)
+{
+    return hosted_page(g, LIST);
+}
 
 static struct xen_memory_reservation reservation(uint64_t n, unsigned order)
 {
@@ -25,14 +28,17 @@ static long op(unsigned cmd, const void *arg, size_t n)
     return hosted_call(v, XEN_HYPERVISOR_memory_op, cmd, hosted_va(ARGS), 0, 0);
 }
 
-static long reserve(unsigned cmd, struct xen_memory_reservation r) { return op(cmd, &r, sizeof(r)); }
+static long reserve(unsigned cmd, struct xen_memory_reservation r)
+{
+    return op(cmd, &r, sizeof(r));
+}
 
 /* A call over extents that stops at extent `done`, by this rule. */
-#define stops_at(call, done_, rule_)                                                               \
-    do {                                                                                           \
-        uint64_t before_ = reason_counts[rule_];                                                   \
-        cr_assert_eq(call, done_);                                                                 \
-        cr_assert_eq(reason_counts[rule_], before_ + 1, "rule was %s", rule_name(last()->rule));   \
+#define stops_at(call, done_, rule_)                                                             \
+    do {                                                                                         \
+        uint64_t before_ = reason_counts[rule_];                                                 \
+        cr_assert_eq(call, done_);                                                               \
+        cr_assert_eq(reason_counts[rule_], before_ + 1, "rule was %s", rule_name(last()->rule)); \
     } while (0)
 
 Test(memory, a_balloon_moves_single_pages)
@@ -122,7 +128,8 @@ Test(memory, what_ends_a_call_early)
     stops_at(reserve(XENMEM_populate_physmap, r), 0, RULE_DOMAIN_FOREIGN);
     r.domid = 55;
     stops_at(reserve(XENMEM_populate_physmap, r), 0, RULE_DOMAIN_UNKNOWN);
-    stops_at(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_populate_physmap, HV_VA, 0, 0), 0, RULE_GUEST_POINTER);
+    stops_at(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_populate_physmap, HV_VA, 0, 0), 0,
+             RULE_GUEST_POINTER);
 }
 
 Test(memory, lists_that_cannot_be_used)
@@ -175,16 +182,19 @@ Test(memory, a_full_machine)
     cr_assert_refused(op(XENMEM_exchange, &x, sizeof(x)), RULE_MEMORY_NONE_FREE, XEN_ENOMEM);
     cr_assert_eq(frame(20)->flags, FRAME_ALLOCATED);
     struct xen_foreign_memory_map map = {.domid = XEN_DOMID_SELF};
-    cr_assert_refused(op(XENMEM_set_memory_map, &map, sizeof(map)), RULE_MEMORY_NONE_FREE, XEN_ENOMEM);
+    cr_assert_refused(op(XENMEM_set_memory_map, &map, sizeof(map)), RULE_MEMORY_NONE_FREE,
+                      XEN_ENOMEM);
     while (n > 0)
         frame_hv_free(page[--n], 0);
 }
 
 /* -- exchange --------------------------------------------------------------------------- */
 
-static struct xen_memory_exchange exchange(uint64_t in, unsigned in_order, uint64_t out, unsigned out_order)
+static struct xen_memory_exchange exchange(uint64_t in, unsigned in_order, uint64_t out,
+                                           unsigned out_order)
 {
-    struct xen_memory_exchange x = {.in = reservation(in, in_order), .out = reservation(out, out_order)};
+    struct xen_memory_exchange x = {.in = reservation(in, in_order),
+                                    .out = reservation(out, out_order)};
 
     x.out.extent_start.va += 2048;
     for (unsigned i = 0; i < 16; i++) {
@@ -195,7 +205,10 @@ static struct xen_memory_exchange exchange(uint64_t in, unsigned in_order, uint6
     return x;
 }
 
-static uint64_t exchanged(void) { return ((struct xen_memory_exchange *)args())->nr_exchanged; }
+static uint64_t exchanged(void)
+{
+    return ((struct xen_memory_exchange *)args())->nr_exchanged;
+}
 
 Test(memory, exchange_for_a_run)
 {
@@ -264,7 +277,8 @@ Test(memory, exchange_refusals)
     x.in.nr_extents = ~0ull;
     x.in.extent_order = 3;
     cr_assert_refused(op(XENMEM_exchange, &x, sizeof(x)), RULE_EXCHANGE_SIZES, XEN_EINVAL);
-    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_exchange, HV_VA, 0, 0), RULE_GUEST_POINTER, XEN_EFAULT);
+    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_exchange, HV_VA, 0, 0),
+                      RULE_GUEST_POINTER, XEN_EFAULT);
 }
 
 Test(memory, exchange_with_bad_lists)
@@ -282,11 +296,13 @@ Test(memory, exchange_with_bad_lists)
     list()[1] = g->p2m[25];
     memcpy(args(), &x, sizeof(x));
     hosted.interrupt_every = 1;
-    cr_assert_eq(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_exchange, hosted_va(ARGS), 0, 0), -XEN_EFAULT);
+    cr_assert_eq(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_exchange, hosted_va(ARGS), 0, 0),
+                 -XEN_EFAULT);
     hosted.interrupt_every = 0;
     list()[0] = g->p2m[26];
     list()[1] = g->p2m[27];
-    cr_assert_eq(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_exchange, hosted_va(ARGS), 0, 0), -XEN_EFAULT);
+    cr_assert_eq(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_exchange, hosted_va(ARGS), 0, 0),
+                 -XEN_EFAULT);
 }
 
 /* -- questions ------------------------------------------------------------------------------ */
@@ -301,8 +317,10 @@ Test(memory, statistics)
     cr_assert_eq(op(XENMEM_maximum_gpfn, &self, sizeof(self)), 0);
     g->d->shared->arch.max_pfn = PAGES;
     cr_assert_eq(op(XENMEM_maximum_gpfn, &self, sizeof(self)), PAGES - 1);
-    cr_assert_refused(op(XENMEM_current_reservation, &two, sizeof(two)), RULE_DOMAIN_FOREIGN, XEN_EPERM);
-    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_current_reservation, 0, 0, 0), RULE_GUEST_POINTER, XEN_EFAULT);
+    cr_assert_refused(op(XENMEM_current_reservation, &two, sizeof(two)), RULE_DOMAIN_FOREIGN,
+                      XEN_EPERM);
+    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_current_reservation, 0, 0, 0),
+                      RULE_GUEST_POINTER, XEN_EFAULT);
 }
 
 Test(memory, maps)
@@ -331,13 +349,17 @@ Test(memory, maps)
     cr_assert_refused(op(XENMEM_set_memory_map, &set, sizeof(set)), RULE_MEMORY_MAP, XEN_EINVAL);
     set = (struct xen_foreign_memory_map){2, {0, {0}}};
     cr_assert_refused(op(XENMEM_set_memory_map, &set, sizeof(set)), RULE_DOMAIN_FOREIGN, XEN_EPERM);
-    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_memory_map, HV_VA, 0, 0), RULE_GUEST_POINTER, XEN_EFAULT);
-    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_set_memory_map, HV_VA, 0, 0), RULE_GUEST_POINTER, XEN_EFAULT);
+    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_memory_map, HV_VA, 0, 0),
+                      RULE_GUEST_POINTER, XEN_EFAULT);
+    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_set_memory_map, HV_VA, 0, 0),
+                      RULE_GUEST_POINTER, XEN_EFAULT);
     get = (struct xen_memory_map){1, {hosted_va(LIST)}};
     memcpy(args(), &get, sizeof(get));
     make_readonly(ARGS);
     memcpy(args(), &get, sizeof(get));
-    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_memory_map, hosted_va(ARGS), 0, 0), RULE_GUEST_POINTER, XEN_EFAULT);
+    cr_assert_refused(
+        hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_memory_map, hosted_va(ARGS), 0, 0),
+        RULE_GUEST_POINTER, XEN_EFAULT);
 }
 
 Test(memory, the_m2p)
@@ -354,17 +376,27 @@ Test(memory, the_m2p)
     memcpy(&m, args(), sizeof(m));
     cr_assert_eq(m.v_start, XEN_MACH2PHYS_VIRT_START);
     cr_assert_eq(m.max_mfn, XEN_MACH2PHYS_NR_ENTRIES - 1);
-    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_machphys_mfn_list, HV_VA, 0, 0), RULE_GUEST_POINTER, XEN_EFAULT);
-    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_machphys_mapping, HV_VA, 0, 0), RULE_GUEST_POINTER, XEN_EFAULT);
+    cr_assert_refused(
+        hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_machphys_mfn_list, HV_VA, 0, 0),
+        RULE_GUEST_POINTER, XEN_EFAULT);
+    cr_assert_refused(
+        hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_machphys_mapping, HV_VA, 0, 0),
+        RULE_GUEST_POINTER, XEN_EFAULT);
     l.extent_start.va = hosted_va(LIST);
     make_readonly(ARGS);
     memcpy(args(), &l, sizeof(l));
-    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_machphys_mfn_list, hosted_va(ARGS), 0, 0), RULE_GUEST_POINTER, XEN_EFAULT);
+    cr_assert_refused(
+        hosted_call(v, XEN_HYPERVISOR_memory_op, XENMEM_machphys_mfn_list, hosted_va(ARGS), 0, 0),
+        RULE_GUEST_POINTER, XEN_EFAULT);
 }
 
 Test(memory, what_there_is_not)
 {
-    struct { unsigned cmd; enum rule rule; int err; } no[] = {
+    struct {
+        unsigned cmd;
+        enum rule rule;
+        int err;
+    } no[] = {
         {XENMEM_machphys_compat_mfn_list, RULE_MEMORY_NOT_HERE, XEN_EOPNOTSUPP},
         {XENMEM_get_vnumainfo, RULE_MEMORY_NOT_HERE, XEN_EOPNOTSUPP},
         {XENMEM_add_to_physmap, RULE_MEMORY_TRANSLATED, XEN_EACCES},
@@ -384,7 +416,8 @@ Test(memory, what_there_is_not)
         cr_assert_refused(op(no[i].cmd, no, 8), no[i].rule, no[i].err);
 }
 
-/* -- the end ------------------------------------------------------------------------------------ */
+/* -- the end ------------------------------------------------------------------------------------
+ */
 
 Test(memory, a_domain_leaves_nothing)
 {

@@ -43,12 +43,21 @@ static inline uint64_t *pte(uint64_t pfn)
     return (uint64_t *)hosted_page(g, g->l1 + pfn / PT_ENTRIES) + pfn % PT_ENTRIES;
 }
 
-static inline uint64_t pte_addr(uint64_t pfn) { return plat_maddr(pte(pfn)); }
+static inline uint64_t pte_addr(uint64_t pfn)
+{
+    return plat_maddr(pte(pfn));
+}
 
-static inline struct frame *frame(uint64_t pfn) { return frame_of(hosted_mfn(g, pfn)); }
+static inline struct frame *frame(uint64_t pfn)
+{
+    return frame_of(hosted_mfn(g, pfn));
+}
 
 /* Arguments in the guest's own memory. */
-static inline void *args(void) { return hosted_page(g, ARGS); }
+static inline void *args(void)
+{
+    return hosted_page(g, ARGS);
+}
 
 static inline long update_n(const struct xen_mmu_update *req, uint32_t n, uint32_t *done,
                             uint32_t foreign)
@@ -58,7 +67,8 @@ static inline long update_n(const struct xen_mmu_update *req, uint32_t n, uint32
 
     memcpy(args(), req, n * sizeof(*req));
     *count = 0xdead;
-    rc = hosted_call(v, XEN_HYPERVISOR_mmu_update, hosted_va(ARGS), n, hosted_va(ARGS) + 4088, foreign);
+    rc = hosted_call(v, XEN_HYPERVISOR_mmu_update, hosted_va(ARGS), n, hosted_va(ARGS) + 4088,
+                     foreign);
     if (done)
         *done = *count;
     return rc;
@@ -93,13 +103,13 @@ static inline const struct reason *last(void)
     return &r->entry[(r->count - 1) % REASON_RING];
 }
 
-#define cr_assert_refused(call, rule_, err_)                                                       \
-    do {                                                                                           \
-        uint64_t before_ = reason_counts[rule_];                                                   \
-        long rc_ = (call);                                                                         \
-        cr_assert_eq(rc_, -(err_), "%s gave %ld", #call, rc_);                                     \
-        cr_assert_eq(reason_counts[rule_], before_ + 1, "%s: rule was %s", #call,                  \
-                     rule_name(last()->rule));                                                     \
+#define cr_assert_refused(call, rule_, err_)                                      \
+    do {                                                                          \
+        uint64_t before_ = reason_counts[rule_];                                  \
+        long rc_ = (call);                                                        \
+        cr_assert_eq(rc_, -(err_), "%s gave %ld", #call, rc_);                    \
+        cr_assert_eq(reason_counts[rule_], before_ + 1, "%s: rule was %s", #call, \
+                     rule_name(last()->rule));                                    \
     } while (0)
 
 #endif

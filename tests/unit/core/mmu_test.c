@@ -37,11 +37,12 @@ Test(mmu, accessed_and_dirty_are_kept_on_request)
 {
     cr_assert(hosted_touch(hosted_va(3), true));
     cr_assert_eq(*pte(3) & (PTE_A | PTE_D), PTE_A | PTE_D);
-    cr_assert_eq(update(pte_addr(3) | XEN_MMU_PT_UPDATE_PRESERVE_AD,
-                        hosted_entry(g, 3, PTE_P | PTE_RW)), 0);
+    cr_assert_eq(
+        update(pte_addr(3) | XEN_MMU_PT_UPDATE_PRESERVE_AD, hosted_entry(g, 3, PTE_P | PTE_RW)), 0);
     cr_assert_eq(*pte(3) & (PTE_A | PTE_D), PTE_A | PTE_D);
-    cr_assert_eq(update(pte_addr(3) | XEN_MMU_PT_UPDATE_NO_TRANSLATE,
-                        hosted_entry(g, 3, PTE_P | PTE_RW)), 0);
+    cr_assert_eq(
+        update(pte_addr(3) | XEN_MMU_PT_UPDATE_NO_TRANSLATE, hosted_entry(g, 3, PTE_P | PTE_RW)),
+        0);
     cr_assert_eq(*pte(3) & (PTE_A | PTE_D), 0);
 }
 
@@ -69,7 +70,8 @@ Test(mmu, refusals_of_level_1_entries)
 {
     uint64_t at = pte_addr(3), before = *pte(3);
 
-    cr_assert_refused(update(at, hosted_entry(g, 4, PTE_P | PTE_PCD)), RULE_PT_FLAGS_L1, XEN_EINVAL);
+    cr_assert_refused(update(at, hosted_entry(g, 4, PTE_P | PTE_PCD)), RULE_PT_FLAGS_L1,
+                      XEN_EINVAL);
     cr_assert_eq(last()->value, PTE_PCD);
     cr_assert_eq(last()->va, at);
     cr_assert_refused(update(at, PTE_FRAME | PTE_P), RULE_PT_FRAME_NONE, XEN_EINVAL);
@@ -145,8 +147,9 @@ Test(mmu, requests_before_a_hole_are_done)
 
     req[0] = req[1] = (struct xen_mmu_update){pte_addr(4), 0};
     cr_assert_eq(va_mapping(hosted_va(10), 0, XEN_UVMF_INVLPG), 0);
-    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_mmu_update, end, 5, hosted_va(ARGS), XEN_DOMID_SELF),
-                      RULE_GUEST_POINTER, XEN_EFAULT);
+    cr_assert_refused(
+        hosted_call(v, XEN_HYPERVISOR_mmu_update, end, 5, hosted_va(ARGS), XEN_DOMID_SELF),
+        RULE_GUEST_POINTER, XEN_EFAULT);
     cr_assert_eq(*done, 2);
     cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_mmu_update, HV_VA, 1, 0, XEN_DOMID_SELF),
                       RULE_GUEST_POINTER, XEN_EFAULT);
@@ -162,8 +165,10 @@ Test(mmu, foreign_domains)
     cr_assert_refused(update_n(&req, 1, NULL, 2), RULE_DOMAIN_FOREIGN, XEN_EPERM);
     cr_assert_refused(update_n(&req, 1, NULL, 44), RULE_DOMAIN_UNKNOWN, XEN_ESRCH);
     cr_assert_refused(update_n(&req, 1, NULL, XEN_DOMID_XEN), RULE_DOMAIN_FOREIGN, XEN_EPERM);
-    cr_assert_refused(update_n(&req, 1, NULL, 3 << 16 | XEN_DOMID_SELF), RULE_DOMAIN_FOREIGN, XEN_EPERM);
-    cr_assert_refused(update_n(&req, 1, NULL, 45 << 16 | XEN_DOMID_SELF), RULE_DOMAIN_UNKNOWN, XEN_ESRCH);
+    cr_assert_refused(update_n(&req, 1, NULL, 3 << 16 | XEN_DOMID_SELF), RULE_DOMAIN_FOREIGN,
+                      XEN_EPERM);
+    cr_assert_refused(update_n(&req, 1, NULL, 45 << 16 | XEN_DOMID_SELF), RULE_DOMAIN_UNKNOWN,
+                      XEN_ESRCH);
     /* memory is not I/O; one's own tables by number are fine */
     cr_assert_refused(update_n(&req, 1, NULL, XEN_DOMID_IO), RULE_PT_FRAME_OWNER, XEN_EBUSY);
     cr_assert_eq(update_n(&req, 1, NULL, 2 << 16 | XEN_DOMID_SELF), 0);
@@ -231,7 +236,8 @@ Test(mmu, va_mapping_refusals)
 
 Test(mmu, va_mapping_in_a_linear_table)
 {
-    uint64_t l4 = hosted_mfn(g, g->l4).n << 12, slot = 300, self = 0xffff000000000000ull | slot << 39 | slot << 30 | slot << 21 | slot << 12;
+    uint64_t l4 = hosted_mfn(g, g->l4).n << 12, slot = 300,
+             self = 0xffff000000000000ull | slot << 39 | slot << 30 | slot << 21 | slot << 12;
 
     cr_assert_eq(update(l4 | slot << 3, hosted_entry(g, g->l4, PTE_P)), 0);
     /* the tables show themselves, read-only */
@@ -244,9 +250,15 @@ Test(mmu, va_mapping_in_a_linear_table)
 Test(mmu, otherdomain_is_only_oneself)
 {
     uint64_t e = hosted_entry(g, 4, PTE_P);
-    struct { uint32_t domid; enum rule rule; int err; } bad[] = {
-        {1, RULE_MMU_OWN_DOMID, XEN_ESRCH},       {2, RULE_DOMAIN_FOREIGN, XEN_EPERM},
-        {40, RULE_DOMAIN_UNKNOWN, XEN_ESRCH},     {XEN_DOMID_IO, RULE_DOMAIN_FOREIGN, XEN_EPERM},
+    struct {
+        uint32_t domid;
+        enum rule rule;
+        int err;
+    } bad[] = {
+        {1, RULE_MMU_OWN_DOMID, XEN_ESRCH},
+        {2, RULE_DOMAIN_FOREIGN, XEN_EPERM},
+        {40, RULE_DOMAIN_UNKNOWN, XEN_ESRCH},
+        {XEN_DOMID_IO, RULE_DOMAIN_FOREIGN, XEN_EPERM},
         {XEN_DOMID_XEN, RULE_DOMAIN_FOREIGN, XEN_EPERM},
     };
 
@@ -255,7 +267,8 @@ Test(mmu, otherdomain_is_only_oneself)
                                       e, 0, bad[i].domid),
                           bad[i].rule, bad[i].err);
     cr_assert_eq(hosted_call(v, XEN_HYPERVISOR_update_va_mapping_otherdomain, hosted_va(3), e, 0,
-                             XEN_DOMID_SELF), 0);
+                             XEN_DOMID_SELF),
+                 0);
 }
 
 Test(mmu, the_last_use_of_a_given_up_frame_frees_it)

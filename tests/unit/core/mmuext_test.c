@@ -20,7 +20,8 @@ Test(mmuext, pins_are_by_frame)
     uint64_t l1 = g->p2m[g->l1];
 
     cr_assert_refused(mmuext(XEN_MMUEXT_PIN_L1_TABLE, frame_count, 0), RULE_PIN_FRAME, XEN_EINVAL);
-    cr_assert_refused(mmuext(XEN_MMUEXT_PIN_L1_TABLE, other->p2m[1], 0), RULE_PIN_FRAME, XEN_EINVAL);
+    cr_assert_refused(mmuext(XEN_MMUEXT_PIN_L1_TABLE, other->p2m[1], 0), RULE_PIN_FRAME,
+                      XEN_EINVAL);
     cr_assert_eq(last()->owner, 2);
     cr_assert_refused(mmuext(XEN_MMUEXT_UNPIN_TABLE, frame_count, 0), RULE_UNPIN_FRAME, XEN_EINVAL);
     cr_assert_refused(mmuext(XEN_MMUEXT_UNPIN_TABLE, l1, 0), RULE_UNPIN_NOT_PINNED, XEN_EINVAL);
@@ -68,10 +69,14 @@ Test(mmuext, between_validated_roots_it_is_quick)
 
 Test(mmuext, bad_base_pointers)
 {
-    cr_assert_refused(mmuext(XEN_MMUEXT_NEW_BASEPTR, frame_count, 0), RULE_BASEPTR_FRAME, XEN_EINVAL);
-    cr_assert_refused(mmuext(XEN_MMUEXT_NEW_BASEPTR, g->p2m[3], 0), RULE_PT_TABLE_WRITABLE, XEN_EINVAL);
-    cr_assert_refused(mmuext(XEN_MMUEXT_NEW_USER_BASEPTR, other->p2m[other->l4], 0), RULE_BASEPTR_FRAME, XEN_EINVAL);
-    cr_assert_refused(mmuext(XEN_MMUEXT_NEW_USER_BASEPTR, g->p2m[g->l1], 0), RULE_PT_TABLE_TYPE, XEN_EINVAL);
+    cr_assert_refused(mmuext(XEN_MMUEXT_NEW_BASEPTR, frame_count, 0), RULE_BASEPTR_FRAME,
+                      XEN_EINVAL);
+    cr_assert_refused(mmuext(XEN_MMUEXT_NEW_BASEPTR, g->p2m[3], 0), RULE_PT_TABLE_WRITABLE,
+                      XEN_EINVAL);
+    cr_assert_refused(mmuext(XEN_MMUEXT_NEW_USER_BASEPTR, other->p2m[other->l4], 0),
+                      RULE_BASEPTR_FRAME, XEN_EINVAL);
+    cr_assert_refused(mmuext(XEN_MMUEXT_NEW_USER_BASEPTR, g->p2m[g->l1], 0), RULE_PT_TABLE_TYPE,
+                      XEN_EINVAL);
 }
 
 Test(mmuext, an_abandoned_root_ends_by_and_by)
@@ -111,7 +116,9 @@ Test(mmuext, flushes)
     cr_assert_refused(mmuext(XEN_MMUEXT_TLB_FLUSH_MULTI, 0, 16), RULE_VCPU_MASK, XEN_EINVAL);
     /* with a count of what is done */
     *(uint32_t *)args() = XEN_MMUEXT_TLB_FLUSH_LOCAL;
-    cr_assert_eq(hosted_call(v, XEN_HYPERVISOR_mmuext_op, hosted_va(ARGS), 1, hosted_va(9), XEN_DOMID_SELF), 0);
+    cr_assert_eq(
+        hosted_call(v, XEN_HYPERVISOR_mmuext_op, hosted_va(ARGS), 1, hosted_va(9), XEN_DOMID_SELF),
+        0);
     memcpy(&done, hosted_page(g, 9), 4);
     cr_assert_eq(done, 1);
 }
@@ -127,12 +134,16 @@ Test(mmuext, whole_pages)
     make_readonly(7); /* not mapped writable, but it may be written by request */
     cr_assert_eq(mmuext(XEN_MMUEXT_CLEAR_PAGE, g->p2m[7], 0), 0);
     cr_assert_eq(mmuext(XEN_MMUEXT_COPY_PAGE, g->p2m[7], g->p2m[g->l1]), 0);
-    cr_assert_refused(mmuext(XEN_MMUEXT_CLEAR_PAGE, g->p2m[g->l1], 0), RULE_PAGE_NOT_WRITABLE, XEN_EINVAL);
+    cr_assert_refused(mmuext(XEN_MMUEXT_CLEAR_PAGE, g->p2m[g->l1], 0), RULE_PAGE_NOT_WRITABLE,
+                      XEN_EINVAL);
     cr_assert_refused(mmuext(XEN_MMUEXT_CLEAR_PAGE, other->p2m[5], 0), RULE_PAGE_FRAME, XEN_EINVAL);
     cr_assert_refused(mmuext(XEN_MMUEXT_CLEAR_PAGE, frame_count, 0), RULE_PAGE_FRAME, XEN_EINVAL);
-    cr_assert_refused(mmuext(XEN_MMUEXT_COPY_PAGE, g->p2m[6], other->p2m[5]), RULE_PAGE_FRAME, XEN_EINVAL);
-    cr_assert_refused(mmuext(XEN_MMUEXT_COPY_PAGE, g->p2m[g->l1], g->p2m[5]), RULE_PAGE_NOT_WRITABLE, XEN_EINVAL);
-    cr_assert_refused(mmuext(XEN_MMUEXT_COPY_PAGE, other->p2m[6], g->p2m[5]), RULE_PAGE_FRAME, XEN_EINVAL);
+    cr_assert_refused(mmuext(XEN_MMUEXT_COPY_PAGE, g->p2m[6], other->p2m[5]), RULE_PAGE_FRAME,
+                      XEN_EINVAL);
+    cr_assert_refused(mmuext(XEN_MMUEXT_COPY_PAGE, g->p2m[g->l1], g->p2m[5]),
+                      RULE_PAGE_NOT_WRITABLE, XEN_EINVAL);
+    cr_assert_refused(mmuext(XEN_MMUEXT_COPY_PAGE, other->p2m[6], g->p2m[5]), RULE_PAGE_FRAME,
+                      XEN_EINVAL);
 }
 
 Test(mmuext, ldt)
@@ -144,8 +155,10 @@ Test(mmuext, ldt)
     cr_assert_eq(hosted.ldt_loads, 1);
     cr_assert_eq(mmuext(XEN_MMUEXT_SET_LDT, 0x123, 0), 0);
     cr_assert_eq(v->ldt_va, 0);
-    cr_assert_refused(mmuext(XEN_MMUEXT_SET_LDT, hosted_va(5), 8193), RULE_LDT_ARGUMENT, XEN_EINVAL);
-    cr_assert_refused(mmuext(XEN_MMUEXT_SET_LDT, hosted_va(5) + 8, 1), RULE_LDT_ARGUMENT, XEN_EINVAL);
+    cr_assert_refused(mmuext(XEN_MMUEXT_SET_LDT, hosted_va(5), 8193), RULE_LDT_ARGUMENT,
+                      XEN_EINVAL);
+    cr_assert_refused(mmuext(XEN_MMUEXT_SET_LDT, hosted_va(5) + 8, 1), RULE_LDT_ARGUMENT,
+                      XEN_EINVAL);
     cr_assert_refused(mmuext(XEN_MMUEXT_SET_LDT, HV_VA, 1), RULE_LDT_ARGUMENT, XEN_EINVAL);
 }
 
@@ -190,7 +203,8 @@ Test(mmuext, batches)
     cr_assert_refused(batch(op, 5, XEN_DOMID_SELF, &done), RULE_MMUEXT_COMMAND, XEN_ENOSYS);
     cr_assert_eq(done, 3);
     cr_assert_eq(batch(op, 0, XEN_DOMID_SELF, &done), 0);
-    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_mmuext_op, HV_VA, 1, 0, XEN_DOMID_SELF), RULE_GUEST_POINTER, XEN_EFAULT);
+    cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_mmuext_op, HV_VA, 1, 0, XEN_DOMID_SELF),
+                      RULE_GUEST_POINTER, XEN_EFAULT);
 }
 
 Test(mmuext, foreign_domains)

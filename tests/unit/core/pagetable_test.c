@@ -19,7 +19,10 @@ static long pin(uint64_t pfn, unsigned level)
     return mmuext(XEN_MMUEXT_PIN_L1_TABLE + level - 1, g->p2m[pfn], 0);
 }
 
-static long unpin(uint64_t pfn) { return mmuext(XEN_MMUEXT_UNPIN_TABLE, g->p2m[pfn], 0); }
+static long unpin(uint64_t pfn)
+{
+    return mmuext(XEN_MMUEXT_UNPIN_TABLE, g->p2m[pfn], 0);
+}
 
 enum { T4 = 20, T3, T2, T1, T1B, U4, U3, SPARE };
 
@@ -49,10 +52,13 @@ Test(pagetable, a_tree_is_validated_and_adjusted)
     cr_assert_eq(frame(2)->refs, 4);
     cr_assert_eq(frame(2)->type_refs, 2);
     cr_assert_eq(((uint64_t *)hosted_page(g, T4))[1] & (PTE_A | PTE_US), PTE_A | PTE_US);
-    cr_assert_eq(((uint64_t *)hosted_page(g, T1))[0], hosted_entry(g, 2, PTE_P | PTE_RW | PTE_US | PTE_KERNEL));
-    cr_assert_eq(((uint64_t *)hosted_page(g, T1))[511], hosted_entry(g, 3, PTE_P | PTE_US | PTE_KERNEL));
+    cr_assert_eq(((uint64_t *)hosted_page(g, T1))[0],
+                 hosted_entry(g, 2, PTE_P | PTE_RW | PTE_US | PTE_KERNEL));
+    cr_assert_eq(((uint64_t *)hosted_page(g, T1))[511],
+                 hosted_entry(g, 3, PTE_P | PTE_US | PTE_KERNEL));
     cr_assert_refused(pin(T4, 4), RULE_PIN_TWICE, XEN_EINVAL);
-    cr_assert_refused(update(pte_addr(T3), hosted_entry(g, T3, PTE_P | PTE_RW)), RULE_PT_WRITABLE_TABLE, XEN_EBUSY);
+    cr_assert_refused(update(pte_addr(T3), hosted_entry(g, T3, PTE_P | PTE_RW)),
+                      RULE_PT_WRITABLE_TABLE, XEN_EBUSY);
     cr_assert_eq(unpin(T4), 0);
     cr_assert_eq(frame(T1)->type_refs, 0);
     cr_assert_eq(frame(2)->refs, 2);
@@ -106,7 +112,8 @@ Test(pagetable, abandoned_work_is_taken_over)
     cr_assert_eq(frame(T2)->flags & (FRAME_PARTIAL | FRAME_ORPHAN), FRAME_PARTIAL | FRAME_ORPHAN);
     cr_assert_eq(frame_audit(), 0);
     /* no one may make it something else, or refer to it as half a table */
-    cr_assert_refused(update(pte_addr(T2), hosted_entry(g, T2, PTE_P | PTE_RW)), RULE_PT_WRITABLE_TABLE, XEN_EBUSY);
+    cr_assert_refused(update(pte_addr(T2), hosted_entry(g, T2, PTE_P | PTE_RW)),
+                      RULE_PT_WRITABLE_TABLE, XEN_EBUSY);
     cr_assert_refused(pin(T2, 3), RULE_PT_TABLE_TYPE, XEN_EINVAL);
     empty(SPARE)[3] = hosted_entry(g, T2, PTE_P);
     cr_assert_refused(pin(SPARE, 2), RULE_PT_LINEAR_UNFINISHED, XEN_EINVAL);
@@ -163,7 +170,10 @@ Test(pagetable, a_table_must_not_be_writable)
 Test(pagetable, entries_of_upper_levels)
 {
     uint64_t *t = empty(T2);
-    struct { uint64_t e; enum rule rule; } bad[] = {
+    struct {
+        uint64_t e;
+        enum rule rule;
+    } bad[] = {
         {hosted_entry(g, T1, PTE_P | PTE_PS), RULE_PT_SUPERPAGE},
         {hosted_entry(g, T1, PTE_P | PTE_G), RULE_PT_FLAGS},
         {hosted_entry(g, T1, PTE_P | PTE_PCD), RULE_PT_FLAGS},
@@ -179,7 +189,8 @@ Test(pagetable, entries_of_upper_levels)
         cr_assert_refused(pin(T2, 2), bad[i].rule, XEN_EINVAL);
         cr_assert_eq(last()->new_entry, bad[i].e);
         cr_assert_eq(last()->va, (g->p2m[T2] << 12) + 24);
-        cr_assert_refused(update(hosted_mfn(g, g->l2).n << 12 | 8, bad[i].e), bad[i].rule, XEN_EINVAL);
+        cr_assert_refused(update(hosted_mfn(g, g->l2).n << 12 | 8, bad[i].e), bad[i].rule,
+                          XEN_EINVAL);
     }
     empty(T4)[1] = hosted_entry(g, T3, PTE_P | PTE_PS);
     cr_assert_refused(pin(T4, 4), RULE_PT_FLAGS, XEN_EINVAL);
@@ -213,13 +224,15 @@ Test(pagetable, linear_tables)
     empty(T4)[300] = hosted_entry(g, T4, PTE_P); /* itself: no references */
     cr_assert_eq(pin(T4, 4), 0);
     cr_assert_eq(frame(T4)->type_refs, 1);
-    cr_assert_refused(update(l4 | 301 << 3, hosted_entry(g, T4, PTE_P | PTE_RW)), RULE_PT_LINEAR_WRITABLE, XEN_EINVAL);
+    cr_assert_refused(update(l4 | 301 << 3, hosted_entry(g, T4, PTE_P | PTE_RW)),
+                      RULE_PT_LINEAR_WRITABLE, XEN_EINVAL);
     /* another's: it must be validated, and neither may have other relations */
     empty(U4);
     cr_assert_eq(pin(U4, 4), 0);
     cr_assert_eq(update(u4 | 300 << 3, hosted_entry(g, T4, PTE_P)), 0);
     cr_assert_eq(frame(T4)->type_refs, 2);
-    cr_assert_refused(update(l4 | 301 << 3, hosted_entry(g, U4, PTE_P)), RULE_PT_LINEAR_NESTED, XEN_EINVAL);
+    cr_assert_refused(update(l4 | 301 << 3, hosted_entry(g, U4, PTE_P)), RULE_PT_LINEAR_NESTED,
+                      XEN_EINVAL);
     frame(T4)->refs += FRAME_REFS_MAX;
     cr_assert_refused(update(u4 | 301 << 3, hosted_entry(g, T4, PTE_P)), RULE_PT_REFS, XEN_EINVAL);
     frame(T4)->refs -= FRAME_REFS_MAX;

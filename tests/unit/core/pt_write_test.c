@@ -20,7 +20,10 @@ static bool run(uint64_t va, const void *code, size_t n)
 #define RUN(va, ...) run(va, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 /* Where the kernel sees the entry of pfn. */
-static uint64_t at(uint64_t pfn) { return hosted_va(g->l1) + pfn * 8; }
+static uint64_t at(uint64_t pfn)
+{
+    return hosted_va(g->l1) + pfn * 8;
+}
 
 Test(pt_write, a_plain_store)
 {
@@ -117,20 +120,20 @@ Test(pt_write, what_is_left_to_the_guest)
     v->regs.rdi = at(3);
     v->regs.rax = 0;
     cr_assert_not(RUN(HV_VA, 0x48, 0x89, 0x07));
-    cr_assert_not(RUN(0x1000, 0x48, 0x89, 0x07));              /* not mapped */
-    cr_assert_not(RUN(hosted_va(3), 0x48, 0x89, 0x07));        /* writable */
-    cr_assert_not(RUN(hosted_va(g->l2), 0x48, 0x89, 0x07));    /* no level-1 table */
+    cr_assert_not(RUN(0x1000, 0x48, 0x89, 0x07));           /* not mapped */
+    cr_assert_not(RUN(hosted_va(3), 0x48, 0x89, 0x07));     /* writable */
+    cr_assert_not(RUN(hosted_va(g->l2), 0x48, 0x89, 0x07)); /* no level-1 table */
     make_readonly(20);
-    cr_assert_not(RUN(hosted_va(20), 0x48, 0x89, 0x07));       /* no table at all */
-    cr_assert_not(RUN(at(3), 0x0f, 0xae, 0x07));               /* fxsave */
+    cr_assert_not(RUN(hosted_va(20), 0x48, 0x89, 0x07)); /* no table at all */
+    cr_assert_not(RUN(at(3), 0x0f, 0xae, 0x07));         /* fxsave */
     cr_assert_eq(last()->rule, RULE_PT_WRITE_INSTRUCTION);
-    cr_assert_not(RUN(at(3), 0x48, 0x8b, 0x07));               /* a load */
-    cr_assert_not(RUN(at(3), 0x48, 0x39, 0x07));               /* cmp writes nothing */
+    cr_assert_not(RUN(at(3), 0x48, 0x8b, 0x07)); /* a load */
+    cr_assert_not(RUN(at(3), 0x48, 0x39, 0x07)); /* cmp writes nothing */
     v->regs.rdi = at(3) + 4;
-    cr_assert_not(RUN(at(3) + 4, 0x48, 0x89, 0x07));           /* not aligned */
+    cr_assert_not(RUN(at(3) + 4, 0x48, 0x89, 0x07)); /* not aligned */
     cr_assert_eq(last()->rule, RULE_PT_WRITE_PLACE);
     v->regs.rdi = at(0) - 4096;
-    cr_assert_not(RUN(at(3), 0x48, 0x89, 0x07));               /* elsewhere */
+    cr_assert_not(RUN(at(3), 0x48, 0x89, 0x07)); /* elsewhere */
     v->regs.rip = HV_VA;
     cr_assert_not(emulate_pt_write(v, at(3)));
     v->regs.rip = 16;
@@ -151,7 +154,8 @@ Test(pt_write, code_at_the_end_of_a_page)
 
 Test(pt_write, a_single_step_is_seen)
 {
-    v->traps[1] = (struct xen_trap_info){.vector = 1, .cs = XEN_FLAT_KERNEL_CS, .address = hosted_va(1)};
+    v->traps[1] =
+        (struct xen_trap_info){.vector = 1, .cs = XEN_FLAT_KERNEL_CS, .address = hosted_va(1)};
     v->kernel_sp = hosted_va(12);
     v->regs.rsp = hosted_va(12);
     v->regs.cs = XEN_FLAT_KERNEL_CS;
