@@ -83,11 +83,6 @@ static void segdesc_put(mfn_t m)
     frame_put(f);
 }
 
-static bool is_current(const struct vcpu *v)
-{
-    return v->cpu && v->cpu->current == v;
-}
-
 /* -- GDT -------------------------------------------------------------------- */
 
 static void gdt_forget(struct vcpu *v)
@@ -119,16 +114,14 @@ long gdt_take(struct vcpu *v, const uint64_t *frames, unsigned entries)
     for (unsigned i = 0; i < n; i++)
         v->gdt[i] = mfn(frames[i]);
     v->gdt_entries = entries;
-    if (is_current(v))
-        plat_gdt_load(v);
+    plat_gdt_load(v);
     return 0;
 }
 
 void gdt_drop(struct vcpu *v)
 {
     gdt_forget(v);
-    if (is_current(v))
-        plat_gdt_load(v);
+    plat_gdt_load(v);
 }
 
 long hc_set_gdt(struct vcpu *v, pv_gptr_t list, uint32_t entries)
@@ -173,12 +166,15 @@ long hc_update_descriptor(struct vcpu *v, uint64_t maddr, uint64_t desc)
 
 void ldt_drop(struct vcpu *v)
 {
+    if (!v->ldt_mapped)
+        return;
     for (unsigned i = 0; v->ldt_mapped; i++)
         if (v->ldt_mapped & (1u << i)) {
             v->ldt_mapped &= ~(1u << i);
             segdesc_put(v->ldt[i]);
             v->ldt[i] = mfn(0);
         }
+    plat_ldt_load(v);
 }
 
 bool ldt_fault(struct vcpu *v, unsigned page)

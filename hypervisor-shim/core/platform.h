@@ -99,7 +99,8 @@ void plat_mode_switch(struct vcpu *v);
 #endif
 
 /* v's GDT frames (v->gdt[], v->gdt_entries) or LDT (v->ldt_va, v->ldt_entries)
- * have changed; v is current. Map and load them. */
+ * have changed, whether it runs or not. Map them anew (an LDT: nothing of it yet), and let the
+ * processor know if it has them loaded. */
 void plat_gdt_load(struct vcpu *v);
 void plat_ldt_load(struct vcpu *v);
 /* Install frame `m` (typed segdesc) as page `page` of v's mapped LDT. */

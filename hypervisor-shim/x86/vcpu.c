@@ -322,6 +322,8 @@ void plat_gdt_load(struct vcpu *v)
     uint64_t *table = v->arch;
     unsigned pages = (v->gdt_entries + 511) / 512;
 
+    if (table == NULL)
+        return;
     for (unsigned i = 0; i < GDT_PAGES; i++) {
         uint64_t e =
             i < pages ? v->gdt[i].n << PV_PAGE_SHIFT | PTE_W | PTE_D : virt_to_phys(nothing);
@@ -338,12 +340,15 @@ void plat_ldt_load(struct vcpu *v)
 {
     uint64_t *table = v->arch;
 
+    if (table == NULL)
+        return;
     for (unsigned i = 0; i < LDT_PAGES; i++)
         if (table[LDT_PAGE_FIRST + i] != 0) {
             table[LDT_PAGE_FIRST + i] = 0;
             invlpg(desc_base(v) + (LDT_PAGE_FIRST + i) * PV_PAGE_SIZE);
         }
-    ldt_descriptor_load(v);
+    if (hv.cpu[0].loaded == v)
+        ldt_descriptor_load(v);
 }
 
 void plat_ldt_page_set(struct vcpu *v, unsigned page, mfn_t m)
