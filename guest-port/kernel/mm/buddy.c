@@ -15,6 +15,8 @@
 #include "mm_internal.h"
 
 #define MAX_ORDER 10
+#define MAX_IDLE  30          /* rounds without any progress, of 10 ms each */
+#define MAX_WAITS 3000        /* rounds with writes under way */
 #define LOW_LIMIT (1UL << 30) /* what the boot page tables map */
 
 struct page *page_array;
@@ -103,7 +105,7 @@ static struct page *alloc_slow(unsigned order, unsigned gfp)
     }
     if (!current || current->proc == &kernel_proc || !irq_enabled())
         return block_take(order);
-    for (int tries = 0, idle = 0; tries < 200; tries++) {
+    for (int idle = 0, waits = 0; idle <= MAX_IDLE && waits <= MAX_WAITS;) {
         u64 freed = reclaim_pages(32UL << order);
 
         if (free_page_count > watermark_min || !(gfp & GFP_USER)) {
@@ -113,14 +115,18 @@ static struct page *alloc_slow(unsigned order, unsigned gfp)
         }
         if (current->work & WORK_EXIT)
             break;
-        idle = freed ? 0 : idle + 1;
-        if (idle < 3)
+        if (freed) {
+            idle = 0;
             continue;
-        /* Nothing more by itself: kill, unless writes under way or swap space promise some. */
-        if (order == 0 && gfp & GFP_USER && (idle > 30 || !reclaim_hopeful()))
+        }
+        if (writeback_page_count) { /* the disk owes us pages */
+            waits++;
+            sleep_ms(10);
+            continue;
+        }
+        /* Nothing more by itself: kill, unless there still is swap space or something to write. */
+        if (++idle >= 3 && order == 0 && gfp & GFP_USER && (idle == MAX_IDLE || !reclaim_hopeful()))
             oom_kill();
-        else if (idle > 30)
-            break;
         sleep_ms(10);
     }
     return block_take(order);

@@ -207,7 +207,7 @@ u64 reclaim_pages(u64 want)
 /* Will memory come free without anybody's end? */
 bool reclaim_hopeful(void)
 {
-    return writeback_page_count || dirty_page_count || swap_available();
+    return dirty_page_count || swap_available();
 }
 
 void reclaim_wake(void)
