@@ -176,6 +176,27 @@ pte_t *pagetable_slot(struct pagetable *pt, u64 va, bool alloc)
     return walk(pt, va, 0, alloc, true);
 }
 
+/* Skips what whole missing tables of any level leave out, so that huge empty ranges cost little. */
+pte_t *pagetable_find(struct pagetable *pt, u64 *at, u64 end)
+{
+    u64 va = *at;
+
+    while (va < end) {
+        pte_t *t = frame_table(pt->root);
+        int l = 3;
+
+        for (; l > 0 && pte_present(t[level_index(va, l)]); l--)
+            t = frame_table(pte_frame(t[level_index(va, l)]));
+        if (l == 0) {
+            *at = va;
+            return &t[level_index(va, 0)];
+        }
+        va = ALIGN_DOWN(va, 1UL << LEVEL_SHIFT(l)) + (1UL << LEVEL_SHIFT(l));
+    }
+    *at = end;
+    return NULL;
+}
+
 u64 pagetable_next(u64 va)
 {
     return ALIGN_DOWN(va, 1UL << LEVEL_SHIFT(1)) + (1UL << LEVEL_SHIFT(1));

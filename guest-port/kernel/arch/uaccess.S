@@ -37,11 +37,22 @@ raw_copy_user:
     .globl raw_clear_user
 raw_clear_user:
     mov %rsi, %rcx
+    shr $3, %rcx
+    mov %esi, %edx
+    and $7, %edx
     xor %eax, %eax
-6:  rep stosb
-7:  mov %rcx, %rax
+6:  rep stosq
+    mov %edx, %ecx
+7:  rep stosb
+    xor %eax, %eax
     ret
-    ex 6b, 7b
+14: lea (%rdx,%rcx,8), %rcx
+15: rep stosb
+16: mov %rcx, %rax
+    ret
+    ex 6b, 14b
+    ex 7b, 16b
+    ex 15b, 16b
 
 /* ssize_t raw_strncpy_user(char *dst, const char *src, size_t max): length, max if no NUL, -1 */
     .globl raw_strncpy_user

@@ -8,6 +8,7 @@
 #include "initcall.h"
 #include "mm.h"
 #include "printk.h"
+#include "proc.h"
 #include "slab.h"
 #include "string.h"
 #include "uaccess.h"
@@ -29,9 +30,16 @@ static ssize_t full_write(struct file *f, struct uio *u, s64 *pos)
 
 static ssize_t zero_read(struct file *f, struct uio *u, s64 *pos)
 {
-    size_t want = u->left, done = uio_zero(u, want);
+    size_t done = 0, n, k;
 
-    return done || !want ? (ssize_t)done : -EFAULT;
+    while (u->left && !resched_point()) {
+        n = MIN(u->left, 16 * PAGE_SIZE);
+        k = uio_zero(u, n);
+        done += k;
+        if (k < n)
+            return done ? (ssize_t)done : -EFAULT;
+    }
+    return (ssize_t)done;
 }
 
 static ssize_t random_read(struct file *f, struct uio *u, s64 *pos)
@@ -39,7 +47,7 @@ static ssize_t random_read(struct file *f, struct uio *u, s64 *pos)
     u8 chunk[256];
     size_t done = 0, n, k;
 
-    while (u->left) {
+    while (u->left && !resched_point()) {
         n = MIN(u->left, sizeof(chunk));
         random_bytes(chunk, n);
         k = uio_write(u, chunk, n);

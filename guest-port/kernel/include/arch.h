@@ -136,6 +136,9 @@ void pagetable_free(struct pagetable *pt); /* tables only: leaf entries are gone
 pte_t *pagetable_slot(struct pagetable *pt, u64 va, bool alloc);
 /* End of the range beyond va that has the same (missing or present) last-level table. */
 u64 pagetable_next(u64 va);
+/* Advances *va to the first address below end that has a last-level table, and gives its slot; NULL
+ * (and *va == end) when there is none. */
+pte_t *pagetable_find(struct pagetable *pt, u64 *va, u64 end);
 void pagetable_load(struct pagetable *pt); /* switch address space */
 void pagetable_load_kernel(void);          /* the kernel's own, no user part */
 void tlb_flush_page(u64 va);

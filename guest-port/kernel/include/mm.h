@@ -50,6 +50,7 @@ struct vma {
 struct mm {
     int refs;
     struct list vmas;
+    u32 nr_vmas;
     struct vma *last_hit;
     struct pagetable pt;
     struct mutex lock; /* the vma list, across sleeps */

@@ -128,6 +128,13 @@ struct thread *kthread_start(const char *name, void (*fn)(void *), void *arg);
 void schedule(void);               /* gives up the CPU; state says whether to come back */
 void sched_wake(struct thread *t); /* makes runnable; any context */
 void sched_yield_cpu(void);
+/* In loops that a program can make long: lets others run; true when the caller is to give up since
+ * it has been killed. */
+bool resched_slow(void);
+static inline bool resched_point(void)
+{
+    return unlikely(current->work & (WORK_RESCHED | WORK_SIGNAL | WORK_EXIT)) && resched_slow();
+}
 
 struct proc *proc_find(pid_t pid); /* not a zombie's ghost; NULL */
 struct thread *thread_find(pid_t tid);

@@ -45,7 +45,7 @@ void signal_session(pid_t sid, int sig);
 /* A fault of the current thread: cannot be blocked or ignored. */
 void signal_fault(int sig, int code, u64 addr);
 bool signal_fatal_pending(void); /* it is going to end */
-bool signal_pending(void); /* current has something deliverable */
+bool signal_pending(void);       /* current has something deliverable */
 /* Is `sig` blocked or ignored by current? (tty: SIGTTIN, SIGTTOU) */
 bool signal_is_blocked(int sig);
 bool signal_is_ignored(int sig);

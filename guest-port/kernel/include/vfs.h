@@ -21,7 +21,7 @@ struct dentry *dentry_lookup(struct dentry *parent, const char *name,
 struct dentry *dentry_alloc(struct dentry *parent, const char *name, u32 len); /* or NULL */
 void dentry_hash(struct dentry *d); /* from now on others find it */
 void dentry_unhash(struct dentry *d);
-void dentry_prune(struct dentry *d); /* forgets the unused names below d */
+void dentry_prune(struct dentry *d);                       /* forgets the unused names below d */
 void dentry_move(struct dentry *d, struct dentry *target); /* d takes target's name and place */
 bool dentry_drop_all(struct super_block *sb);              /* true: no dentry of sb is in use */
 u64 dentry_count(void);

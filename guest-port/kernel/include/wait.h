@@ -49,7 +49,7 @@ void wake_up_n(struct wait_queue *q, unsigned n);
 #define SLEEP_INTR   1 /* a signal ends the sleep */
 #define SLEEP_UNINTR 2 /* only wake_up does; for short waits such as disk I/O */
 
-#define SLEEP_KILL   3 /* only wake_up and SIGKILL do: for waits that may last */
+#define SLEEP_KILL 3 /* only wake_up and SIGKILL do: for waits that may last */
 
 #define TIMEOUT_NEVER ((u64)-1)
 

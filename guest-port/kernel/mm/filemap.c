@@ -44,6 +44,8 @@ ssize_t generic_file_read(struct file *f, struct uio *u, s64 *pos)
         done += got;
         if (got < n)
             return done ? done : -EFAULT;
+        if (resched_point())
+            break;
     }
     return done;
 }
@@ -118,6 +120,8 @@ static ssize_t write_locked(struct file *f, struct uio *u, s64 *pos)
             break;
         *pos += got;
         done += got;
+        if (resched_point())
+            break;
     }
     if (done) {
         i->mtime = i->ctime = clock_real_ns();

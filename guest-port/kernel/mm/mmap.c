@@ -15,7 +15,7 @@ static u32 prot_flags(int prot)
 static void populate(struct mm *mm, u64 addr, u64 len, bool write)
 {
     for (u64 va = addr; va < addr + len; va += PAGE_SIZE)
-        if (mm_fault(mm, va, write ? FAULT_WRITE : 0))
+        if (mm_fault(mm, va, write ? FAULT_WRITE : 0) || resched_point())
             break;
 }
 
@@ -240,6 +240,8 @@ long sys_mincore(u64 addr, u64 len, u8 __user *vec)
         in = slot && pte_present(*slot);
         if (put_user(in, vec + i))
             return -EFAULT;
+        if (resched_point())
+            return -EINTR;
     }
     return 0;
 }

@@ -137,19 +137,15 @@ static bool unmap_one(struct mm *mm, struct vma *v, pte_t *slot)
 static u64 unmap_vma(struct mm *mm, struct vma *v, u64 want, u64 *budget)
 {
     u64 va = MAX(mm->scan_addr, v->start), from = va, got = 0;
+    pte_t *slot;
 
-    while (va < v->end && got < want && *budget) {
-        u64 stop = MIN(v->end, pagetable_next(va));
-        pte_t *slot = pagetable_slot(&mm->pt, va, false);
-
-        for (; slot && va < stop && got < want && *budget; va += PAGE_SIZE, slot++)
+    while (got < want && *budget && (slot = pagetable_find(&mm->pt, &va, v->end)))
+        for (u64 stop = MIN(v->end, pagetable_next(va)); va < stop && got < want && *budget;
+             va += PAGE_SIZE, slot++)
             if (pte_present(*slot)) {
                 --*budget;
                 got += unmap_one(mm, v, slot);
             }
-        if (!slot)
-            va = stop;
-    }
     mm->scan_addr = va;
     vm_flush(mm, from, va);
     return got;

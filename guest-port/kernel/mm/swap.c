@@ -324,8 +324,8 @@ static void show_swaps(struct seq *s)
 {
     seq_printf(s, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
     if (swap_dev)
-        seq_printf(s, "/dev/%-34s partition\t%lu\t\t%lu\t\t-2\n", swap_dev->name,
-                   (slots - 1) * 4, (slots - 1 - slots_free) * 4);
+        seq_printf(s, "/dev/%-34s partition\t%lu\t\t%lu\t\t-2\n", swap_dev->name, (slots - 1) * 4,
+                   (slots - 1 - slots_free) * 4);
 }
 
 static int swap_proc_init(void)

@@ -18,6 +18,8 @@
 
 struct list all_mms = LIST_INIT(all_mms);
 static struct kmem_cache *mm_cache, *vma_cache;
+#define MAX_VMAS 16384 /* the list is searched from one end */
+
 static struct mm *loaded_mm; /* whose tables the CPU has; kernel threads borrow them */
 
 void mm_switch(struct mm *next)
@@ -115,6 +117,7 @@ static void vma_free(struct vma *v)
     struct mm *mm = v->mm;
 
     mm->total_vm -= (v->end - v->start) >> PAGE_SHIFT;
+    mm->nr_vmas--;
     if (mm->last_hit == v)
         mm->last_hit = NULL;
     list_del(&v->link);
@@ -126,9 +129,19 @@ static void vma_free(struct vma *v)
     kmem_cache_free(vma_cache, v);
 }
 
+static struct vma *vma_alloc(struct mm *mm)
+{
+    struct vma *v =
+        mm->nr_vmas < MAX_VMAS ? kmem_cache_alloc(vma_cache, GFP_KERNEL | GFP_ZERO) : NULL;
+
+    if (v)
+        mm->nr_vmas++;
+    return v;
+}
+
 static struct vma *vma_copy(struct mm *mm, const struct vma *old)
 {
-    struct vma *v = kmem_cache_alloc(vma_cache, GFP_KERNEL);
+    struct vma *v = vma_alloc(mm);
 
     if (!v)
         return NULL;
@@ -237,16 +250,12 @@ static void zap_pte(struct mm *mm, struct vma *v, pte_t *slot)
 void vm_zap(struct mm *mm, struct vma *v, u64 start, u64 end)
 {
     u64 va = start;
+    pte_t *slot;
 
-    while (va < end) {
-        u64 stop = MIN(end, pagetable_next(va));
-        pte_t *slot = pagetable_slot(&mm->pt, va, false);
-
-        for (; slot && va < stop; va += PAGE_SIZE, slot++)
+    while ((slot = pagetable_find(&mm->pt, &va, end)))
+        for (u64 stop = MIN(end, pagetable_next(va)); va < stop; va += PAGE_SIZE, slot++)
             if (!pte_none(*slot))
                 zap_pte(mm, v, slot);
-        va = stop;
-    }
 }
 
 /* Makes [start, end) consist of whole vmas. */
@@ -322,16 +331,13 @@ void mm_unmap_mapping(struct mapping *m, u64 first, u64 last)
 /* As vm_zap, but private copies (anonymous pages) stay: they are the process's own. */
 void vm_zap_file(struct mm *mm, struct vma *v, u64 start, u64 end)
 {
-    for (u64 va = start; va < end; va += PAGE_SIZE) {
-        pte_t *slot = pagetable_slot(&mm->pt, va, false);
+    u64 va = start;
+    pte_t *slot;
 
-        if (!slot) {
-            va = pagetable_next(va) - PAGE_SIZE;
-            continue;
-        }
-        if (pte_present(*slot) && !(frame_page(pte_frame(*slot))->flags & PG_ANON))
-            zap_pte(mm, v, slot);
-    }
+    while ((slot = pagetable_find(&mm->pt, &va, end)))
+        for (u64 stop = MIN(end, pagetable_next(va)); va < stop; va += PAGE_SIZE, slot++)
+            if (pte_present(*slot) && !(frame_page(pte_frame(*slot))->flags & PG_ANON))
+                zap_pte(mm, v, slot);
 }
 
 /* --- mapping ---------------------------------------------------------------------------------- */
@@ -345,7 +351,7 @@ static bool over_limit(struct mm *mm, u64 len)
 
 static long map_locked(struct mm *mm, u64 addr, u64 len, u32 flags, struct file *f, u64 pgoff)
 {
-    struct vma *v = kmem_cache_alloc(vma_cache, GFP_KERNEL | GFP_ZERO);
+    struct vma *v = vma_alloc(mm);
     int r = 0;
 
     if (!v)
@@ -364,6 +370,7 @@ static long map_locked(struct mm *mm, u64 addr, u64 len, u32 flags, struct file 
         r = shm_attach(v, len);
     }
     if (r) {
+        mm->nr_vmas--;
         kmem_cache_free(vma_cache, v);
         return r;
     }
@@ -407,23 +414,20 @@ long mm_map(struct mm *mm, u64 addr, u64 len, u32 flags, bool fixed, struct file
 static void protect_range(struct vma *v)
 {
     unsigned rights = vm_rights(v->flags);
+    u64 va = v->start;
+    pte_t *slot;
 
-    for (u64 va = v->start; va < v->end; va += PAGE_SIZE) {
-        pte_t *slot = pagetable_slot(&v->mm->pt, va, false);
-        pte_t e;
+    while ((slot = pagetable_find(&v->mm->pt, &va, v->end)))
+        for (u64 stop = MIN(v->end, pagetable_next(va)); va < stop; va += PAGE_SIZE, slot++) {
+            pte_t e = *slot;
+            bool write = v->flags & VM_WRITE && pte_writable(e);
 
-        if (!slot) {
-            va = pagetable_next(va) - PAGE_SIZE;
-            continue;
+            if (!pte_present(e))
+                continue;
+            if (v->flags & VM_SHARED && pte_dirty(e))
+                page_set_dirty(frame_page(pte_frame(e)));
+            pte_set(slot, pte_set_rights(e, rights | (write ? PTE_WRITE : 0)));
         }
-        e = *slot;
-        if (!pte_present(e))
-            continue;
-        if (v->flags & VM_SHARED && pte_dirty(e))
-            page_set_dirty(frame_page(pte_frame(e)));
-        pte_set(slot, pte_set_rights(
-                          e, rights | (v->flags & VM_WRITE && pte_writable(e) ? PTE_WRITE : 0)));
-    }
     vm_flush(v->mm, v->start, v->end);
 }
 
@@ -496,24 +500,28 @@ static void copy_pte(struct mm *new, struct vma *v, pte_t *from, pte_t *to)
 
 static int copy_range(struct mm *new, struct mm *old, struct vma *v)
 {
-    for (u64 va = v->start; va < v->end;) {
-        u64 stop = MIN(v->end, pagetable_next(va));
-        pte_t *from = pagetable_slot(&old->pt, va, false), *to = NULL;
+    u64 va = v->start;
+    pte_t *from;
 
-        for (; from && va < stop; va += PAGE_SIZE, from++) {
+    while ((from = pagetable_find(&old->pt, &va, v->end))) {
+        u64 stop = MIN(v->end, pagetable_next(va));
+        pte_t *to = NULL;
+
+        for (; va < stop; va += PAGE_SIZE, from++) {
+            unsigned i = va >> PAGE_SHIFT & (PT_ENTRIES - 1);
+
             if (pte_none(*from))
                 continue;
             if (!to) {
                 to = pagetable_slot(&new->pt, va, true);
                 if (!to)
                     return -ENOMEM;
-                to -= va >> PAGE_SHIFT & (PT_ENTRIES - 1);
+                to -= i;
                 if (pte_none(*from)) /* reclaim may have run */
                     continue;
             }
-            copy_pte(new, v, from, &to[va >> PAGE_SHIFT & (PT_ENTRIES - 1)]);
+            copy_pte(new, v, from, &to[i]);
         }
-        va = stop;
     }
     return 0;
 }
@@ -641,20 +649,17 @@ int vm_isolate(struct mm *mm, u64 start, u64 end)
  * so that the next write is noticed too. */
 void vm_collect_dirty(struct mm *mm, struct vma *v)
 {
-    for (u64 va = v->start; va < v->end; va += PAGE_SIZE) {
-        pte_t *slot = pagetable_slot(&mm->pt, va, false);
+    u64 va = v->start;
+    pte_t *slot;
 
-        if (!slot) {
-            va = pagetable_next(va) - PAGE_SIZE;
-            continue;
-        }
-        if (pte_present(*slot) && pte_dirty(*slot)) {
-            struct page *p = frame_page(pte_frame(*slot));
+    while ((slot = pagetable_find(&mm->pt, &va, v->end)))
+        for (u64 stop = MIN(v->end, pagetable_next(va)); va < stop; va += PAGE_SIZE, slot++)
+            if (pte_present(*slot) && pte_dirty(*slot)) {
+                struct page *p = frame_page(pte_frame(*slot));
 
-            page_set_dirty(p);
-            pte_set(slot, pte_make(page_frame(p), vm_rights(v->flags)));
-        }
-    }
+                page_set_dirty(p);
+                pte_set(slot, pte_make(page_frame(p), vm_rights(v->flags)));
+            }
     vm_flush(mm, v->start, v->end);
 }
 
@@ -668,20 +673,26 @@ void mm_collect_dirty_mapping(struct mapping *m)
             vm_collect_dirty(v->mm, v);
 }
 
+/* Address of the first swapped page at or after *va. */
+static bool next_swapped(struct mm *mm, struct vma *v, u64 *va)
+{
+    pte_t *slot;
+
+    while ((slot = pagetable_find(&mm->pt, va, v->end)))
+        for (u64 stop = MIN(v->end, pagetable_next(*va)); *va < stop; *va += PAGE_SIZE, slot++)
+            if (pte_is_swap(*slot))
+                return true;
+    return false;
+}
+
 u64 vm_swapped(struct mm *mm)
 {
     struct vma *v;
     u64 n = 0;
 
     list_for_each (v, &mm->vmas, link)
-        for (u64 va = v->start; va < v->end; va += PAGE_SIZE) {
-            pte_t *slot = pagetable_slot(&mm->pt, va, false);
-
-            if (!slot)
-                va = pagetable_next(va) - PAGE_SIZE;
-            else if (pte_is_swap(*slot))
-                n++;
-        }
+        for (u64 va = v->start; next_swapped(mm, v, &va); va += PAGE_SIZE)
+            n++;
     return n;
 }
 
@@ -689,16 +700,10 @@ bool vm_find_swapped(struct mm *mm, u64 *at)
 {
     struct vma *v;
 
-    list_for_each (v, &mm->vmas, link)
-        for (u64 va = v->start; va < v->end; va += PAGE_SIZE) {
-            pte_t *slot = pagetable_slot(&mm->pt, va, false);
-
-            if (!slot) {
-                va = pagetable_next(va) - PAGE_SIZE;
-            } else if (pte_is_swap(*slot)) {
-                *at = va;
-                return true;
-            }
-        }
+    list_for_each (v, &mm->vmas, link) {
+        *at = v->start;
+        if (next_swapped(mm, v, at))
+            return true;
+    }
     return false;
 }

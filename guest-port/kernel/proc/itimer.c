@@ -12,6 +12,8 @@
 #include "string.h"
 #include "uaccess.h"
 
+#define MIN_PERIOD 20000UL /* ns */
+
 struct itimerval {
     struct timeval interval, value;
 };
@@ -24,8 +26,12 @@ static void real_fired(struct timer *t)
 {
     struct itimer *it = container_of(t, struct itimer, timer);
 
-    if (it->interval)
-        timer_set(t, MAX(t->expires + it->interval, clock_mono_ns()));
+    /* Periods that are over already are skipped: the interrupt must come to an end. */
+    if (it->interval) {
+        u64 now = clock_mono_ns(), next = t->expires + it->interval;
+
+        timer_set(t, next > now + MIN_PERIOD ? next : now + MAX(it->interval, MIN_PERIOD));
+    }
     signal_proc(it->proc, SIGALRM, NULL);
 }
 

@@ -359,7 +359,7 @@ long sys_getrandom(void __user *buf, size_t n, u32 flags)
         if (copy_to_user((u8 __user *)buf + done, tmp, k))
             return done ? (long)done : -EFAULT;
         done += k;
-        if (signal_pending())
+        if (resched_point() || signal_pending())
             break;
     }
     return (long)done;

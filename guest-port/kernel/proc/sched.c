@@ -227,6 +227,13 @@ void sched_yield_cpu(void)
     schedule();
 }
 
+bool resched_slow(void)
+{
+    if (current->work & WORK_RESCHED)
+        schedule();
+    return signal_fatal_pending();
+}
+
 long sys_sched_yield(void)
 {
     sched_yield_cpu();
