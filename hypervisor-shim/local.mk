@@ -47,6 +47,10 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/iret.c \
 	hypervisor-shim/core/leave.c \
 	hypervisor-shim/policy/sched_rr.c \
+	hypervisor-shim/core/heap.c \
+	hypervisor-shim/backend/store_tree.c \
+	hypervisor-shim/backend/store.c \
+	hypervisor-shim/backend/xenstore.c \
 	hypervisor-shim/backend/console.c
 
 SHIM_DIR = hypervisor-shim

@@ -44,6 +44,7 @@ pvabiinclude_HEADERS = \
 	include/pv/abi/start_info.h \
 	include/pv/abi/vcpu.h \
 	include/pv/abi/version.h \
+	include/pv/abi/xenstore.h \
 	include/pv/abi/xen.h
 
 LIBPV_C = \

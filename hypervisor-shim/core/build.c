@@ -28,6 +28,7 @@
 #include "text.h"
 #include "time.h"
 #include "../backend/console.h"
+#include "../backend/xenstore.h"
 #include <pv/abi/start_info.h>
 
 enum { SLACK_PAGES = 512 * 1024 / PV_PAGE_SIZE, ROUND_SHIFT = 22, LEVELS = 4, MAX_ORDER = 10 };
@@ -382,6 +383,7 @@ static bool make_ports(struct build *b)
     __builtin_memset(plat_map(d->store_mfn), 0, PV_PAGE_SIZE);
     __builtin_memset(plat_map(d->console_mfn), 0, PV_PAGE_SIZE);
     console_attach(d, plat_map(d->console_mfn));
+    xenstore_attach(d, plat_map(d->store_mfn));
     return true;
 }
 

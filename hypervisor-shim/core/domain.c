@@ -20,6 +20,7 @@
 #include "text.h"
 #include "time.h"
 #include "../backend/console.h"
+#include "../backend/xenstore.h"
 #include "../policy/sched.h"
 #include <pv/abi/sched.h>
 
@@ -67,7 +68,7 @@ struct domain *domain_create(uint16_t id, const char *name, uint64_t max_pages, 
     hv.domain[id] = d;
     hv.guests++;
     d->shared = frame_hv_alloc(0);
-    if (!d->shared || !evtchn_init(d) || !grant_init(d)) {
+    if (!d->shared || !evtchn_init(d) || !grant_init(d) || !xenstore_create(d)) {
         refuse_domain(d, RULE_MACHINE_MEMORY, .value = max_pages, .limit = frame_free_count());
         domain_crash(d);
         return d;
@@ -164,6 +165,7 @@ static void detach(struct domain *d)
     struct cpu *c = &hv.cpu[0];
 
     console_detach(d);
+    xenstore_detach(d);
     if (c->loaded && c->loaded->domain == d) {
         plat_vcpu_switch(c->loaded, NULL);
         c->loaded = NULL;
@@ -195,6 +197,7 @@ static bool bury(struct domain *d)
         frame_hv_free(v, order_of(sizeof(*v)));
         d->vcpu[i] = NULL;
     }
+    xenstore_destroy(d);
     d->vcpus = 0;
     evtchn_free(d);
     if (d->shared)

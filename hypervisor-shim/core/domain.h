@@ -132,6 +132,7 @@ struct domain {
     char name[32];
     char cmdline[1024];
     struct console *console;              /* backend/console.c */
+    struct connection *store;             /* backend/xenstore.c */
     uint32_t console_port, store_port; mfn_t console_mfn, store_mfn;
     uint64_t created_at;
     uint64_t cpu_ns;                      /* of vCPUs that are buried */
@@ -173,6 +174,8 @@ struct hv {
     uint8_t quiet;                        /* refusals are recorded, and not printed */
     uint16_t guests, ended;               /* built, and ended since */
     uint8_t crashed;                      /* some guest ended badly */
+    void *heap[8];                        /* heap.c: free blocks by size */
+    struct store_node *store;             /* store.c: the root in force */
 };
 extern struct hv hv;
 

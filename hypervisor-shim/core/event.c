@@ -15,6 +15,7 @@
 #include "guest_mem.h"
 #include "sched.h"
 #include "../backend/console.h"
+#include "../backend/xenstore.h"
 #include <pv/abi/event_channel.h>
 
 enum { PORT_STEP = 64, PIRQS = 256, PORTS_ORDER = 3 };
@@ -330,6 +331,8 @@ static __attribute__((noinline)) void notify_backend(struct domain *d, uint32_t 
 {
     if (backend == BACKEND_CONSOLE)
         console_notified(d);
+    else if (backend == BACKEND_STORE)
+        xenstore_notified(d);
 }
 
 static COLD long cannot_send(struct vcpu *v, uint32_t port, unsigned state)

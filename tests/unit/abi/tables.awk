@@ -26,6 +26,7 @@ function their_macro(n,    bare) {
     sub(/^XEN_/, "", bare)
     if (bare in macro) return bare
     if (("__" bare) in macro) return "__" bare
+    if (!(n in word) && bare in word) return bare # an enumerator
     return n
 }
 
