@@ -44,10 +44,12 @@ void time_set_scale(uint64_t khz)
 
 /* -- vcpu_time_info ------------------------------------------------------------ */
 
+/* One scale, from the boot on: a guest computes to the nanosecond what plat_now() does, so that no
+ * timer of its own seems early to it. */
 static void fill_time(struct xen_vcpu_time_info *t)
 {
-    t->tsc_timestamp = plat_tsc();
-    t->system_time = time_of_tsc(t->tsc_timestamp);
+    t->tsc_timestamp = hv.tsc_base;
+    t->system_time = 0;
     t->tsc_to_system_mul = hv.tsc_to_system_mul;
     t->tsc_shift = hv.tsc_shift;
     t->flags = XEN_PVCLOCK_TSC_STABLE_BIT;
