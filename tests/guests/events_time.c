@@ -243,7 +243,7 @@ void time_area(void)
     reg.addr.h = G(&area);
     T_EQ(rt_vcpu(XEN_VCPUOP_register_vcpu_time_memory_area, 0, &reg), 0);
     T_OK(area.tsc_to_system_mul == rt_vi()->time.tsc_to_system_mul);
-    T_OK(area.system_time != 0 && !(area.version & 1));
+    T_OK(area.tsc_to_system_mul != 0 && !(area.version & 1));
     reg.addr.h = G(0);
     rt_vcpu(XEN_VCPUOP_register_vcpu_time_memory_area, 0, &reg);
 }
