@@ -30,6 +30,9 @@
 const pte_t pte_empty;
 static struct pagetable kernel_pt;
 static u64 vmap_next = VMAP_BASE;
+
+/* Each lies within one top-level entry (512 GiB). */
+static const u64 kernel_areas[] = {DIRECT_BASE, VMAP_BASE, KERNEL_BASE};
 static bool have_nx;
 
 extern u8 text_start[], text_end[], rodata_end[], image_end[];
@@ -147,6 +150,12 @@ static unsigned level_index(u64 va, int level)
     return va >> LEVEL_SHIFT(level) & (PT_ENTRIES - 1);
 }
 
+static void add_table(struct pagetable *pt, struct page *p)
+{
+    list_add_tail(&pt->tables, &p->lru);
+    pt->nr_tables++;
+}
+
 /* Walks down to the table of `level`, making what is missing when asked. */
 static pte_t *walk(struct pagetable *pt, u64 va, int level, bool alloc, bool user)
 {
@@ -163,7 +172,7 @@ static pte_t *walk(struct pagetable *pt, u64 va, int level, bool alloc, bool use
             p = alloc_page(GFP_ZERO | (user ? GFP_USER : 0));
             if (!p)
                 return NULL;
-            pt->nr_tables++;
+            add_table(pt, p);
             pte_set(e, pte_make_table(page_frame(p), user));
         }
         t = frame_table(pte_frame(*e));
@@ -209,31 +218,29 @@ int pagetable_init(struct pagetable *pt)
 
     if (!p)
         return -ENOMEM;
+    list_init(&pt->tables);
+    pt->nr_tables = 0;
     pt->root = page_frame(p);
-    pt->nr_tables = 1;
+    add_table(pt, p);
     t = page_addr(p);
-    for (int i = PT_ENTRIES / 2; i < PT_ENTRIES; i++)
-        if (pte_present(k[i]))
-            pte_set(&t[i], k[i]);
-    return 0;
-}
+    for (unsigned i = 0; i < ARRAY_SIZE(kernel_areas); i++) {
+        unsigned n = level_index(kernel_areas[i], 3);
 
-static void free_level(u64 frame, int level, int entries)
-{
-    if (level > 0) {
-        pte_t *t = frame_table(frame);
-
-        for (int i = 0; i < entries; i++)
-            if (pte_present(t[i]))
-                free_level(pte_frame(t[i]), level - 1, PT_ENTRIES);
+        pte_set(&t[n], k[n]);
     }
-    page_put(frame_page(frame));
+    return 0;
 }
 
 void pagetable_free(struct pagetable *pt)
 {
-    free_level(pt->root, 3, PT_ENTRIES / 2);
+    while (!list_empty(&pt->tables)) {
+        struct page *p = list_first(&pt->tables, struct page, lru);
+
+        list_del(&p->lru);
+        page_put(p);
+    }
     pt->root = 0;
+    pt->nr_tables = 0;
 }
 
 void pagetable_load(struct pagetable *pt)
@@ -306,7 +313,9 @@ void paging_init(void)
     have_nx = d & (1u << 20);
     p = alloc_page(GFP_ZERO);
     BUG_ON(!p);
+    list_init(&kernel_pt.tables);
     kernel_pt.root = page_frame(p);
+    add_table(&kernel_pt, p);
     for (int i = 0; i < boot_ram_count; i++)
         map_direct(boot_ram[i].start, boot_ram[i].end);
     for (int i = 0; i < boot_module_count; i++)

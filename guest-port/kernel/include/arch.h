@@ -8,7 +8,7 @@
 #ifndef KERN_ARCH_H
 #define KERN_ARCH_H
 
-#include "types.h"
+#include "list.h"
 
 struct thread;
 struct page;
@@ -126,7 +126,8 @@ void pte_set(pte_t *slot, pte_t e);  /* the one store to any page table */
 extern const pte_t pte_empty;
 
 struct pagetable {
-    u64 root; /* frame of the top level */
+    u64 root;           /* frame of the top level */
+    struct list tables; /* the pages of all tables, by their lru links */
     u64 nr_tables;
 };
 
