@@ -37,9 +37,8 @@ static inline void selector_set(uint16_t *slot, uint16_t value)
 
 /* Write the frame, and enter at rip. False: the stack would not do; nothing has changed.
  * regs.rflags are the processor's own: IF set, IOPL and VM clear. */
-static inline __attribute__((always_inline)) bool bounce_at(struct vcpu *v, uint64_t sp,
-                                                            uint64_t cs, uint64_t rip,
-                                                            unsigned flags, uint32_t error_code)
+PLAT_INLINE bool bounce_at(struct vcpu *v, uint64_t sp, uint64_t cs, uint64_t rip, unsigned flags,
+                           uint32_t error_code)
 {
     struct xen_cpu_user_regs *r = &v->regs;
     struct xen_vcpu_info *info = v->info;
@@ -79,8 +78,7 @@ static inline uint64_t bounce_kernel_cs(const struct vcpu *v)
 
 /* Enter v's kernel at rip from whatever mode. flags: BOUNCE_*, best a constant. False: its stack
  * would not do, and it is dead. */
-static inline __attribute__((always_inline)) bool bounce(struct vcpu *v, uint64_t rip,
-                                                         unsigned flags, uint32_t error_code)
+PLAT_INLINE bool bounce(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t error_code)
 {
     if (!v->kernel_mode)
         return bounce_from_user(v, rip, flags, error_code);

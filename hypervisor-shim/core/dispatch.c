@@ -204,7 +204,7 @@ long hc_restart(struct vcpu *v, unsigned nargs, ...)
 /* What is read of an entry: its number and as many arguments as any call has. */
 enum { MC_ARGS = 4 };
 
-static inline __attribute__((always_inline)) bool entry_read(struct vcpu *v, uint64_t at)
+PLAT_INLINE bool entry_read(struct vcpu *v, uint64_t at)
 {
     const int args = offsetof(struct xen_multicall_entry, args);
 

@@ -11,6 +11,7 @@
 #define HV_ENTRY_H
 
 #include "domain.h"
+#include "platform.h"
 
 /* SYSCALL: a hypercall if the guest was in kernel mode, else its system call; from compatibility
  * mode, a system call. As long as v goes on, its callee-saved registers stay in the processor, and
@@ -28,7 +29,7 @@ struct vcpu *hv_interrupt(struct vcpu *v);
 struct vcpu *hv_leave_slow(struct vcpu *v);
 /* v has an event to take: its callback, and v. NULL: that is not all; hv_leave_slow(). */
 struct vcpu *hv_upcall(struct vcpu *v);
-static inline __attribute__((always_inline)) struct vcpu *hv_leave_quick(struct vcpu *v)
+PLAT_INLINE struct vcpu *hv_leave_quick(struct vcpu *v)
 {
     uint16_t pending_mask; /* pending in the low byte, mask in the high one */
 
@@ -37,7 +38,7 @@ static inline __attribute__((always_inline)) struct vcpu *hv_leave_quick(struct 
         return v;
     return hv_upcall(v);
 }
-static inline __attribute__((always_inline)) struct vcpu *hv_leave(struct vcpu *v)
+PLAT_INLINE struct vcpu *hv_leave(struct vcpu *v)
 {
     return likely(hv_leave_quick(v) != NULL) ? v : hv_leave_slow(v);
 }

@@ -21,8 +21,8 @@
 #include <pv/abi/errno.h>
 #include "platform.h"
 
-#define HV_VA_START  0xffff800000000000ull  /* the hypervisor's, by the ABI */
-#define HV_VA_END    0xffff880000000000ull
+#define HV_VA_START 0xffff800000000000ull /* the hypervisor's, by the ABI */
+#define HV_VA_END   0xffff880000000000ull
 
 /* Canonical, and outside of the hypervisor's range: in units of 2^43 bytes, -15 .. 15. */
 static inline bool guest_va_ok(uint64_t va)
@@ -36,7 +36,8 @@ static inline bool guest_range_ok(uint64_t va, size_t n)
 
     if (n == 0)
         return true;
-    return last >= va && guest_va_ok(va) && guest_va_ok(last) && (va < HV_VA_END) == (last < HV_VA_END);
+    return last >= va && guest_va_ok(va) && guest_va_ok(last) &&
+           (va < HV_VA_END) == (last < HV_VA_END);
 }
 
 /* Small structures of constant size are copied word by word, in line. One check of the first
@@ -47,7 +48,7 @@ static inline bool guest_range_ok(uint64_t va, size_t n)
 #define GUEST_COPY_IN_LINE(n) 0
 #endif
 
-static inline __attribute__((always_inline)) bool guest_get_words(void *to, uint64_t va, size_t n)
+PLAT_INLINE bool guest_get_words(void *to, uint64_t va, size_t n)
 {
     size_t i = 0;
 
@@ -64,14 +65,14 @@ static inline __attribute__((always_inline)) bool guest_get_words(void *to, uint
     return !(n & 1) || plat_get8(va + i, (uint8_t *)to + i);
 }
 
-static inline __attribute__((always_inline)) bool guest_put_words(uint64_t va, const void *from,
-                                                                  size_t n)
+PLAT_INLINE bool guest_put_words(uint64_t va, const void *from, size_t n)
 {
     size_t i = 0;
 
 #pragma GCC unroll 12
     for (; i + 8 <= n; i += 8)
-        if (__builtin_expect(!plat_put64_at(va, (int)i, *(const uint64_t *)((const char *)from + i)), 0))
+        if (__builtin_expect(
+                !plat_put64_at(va, (int)i, *(const uint64_t *)((const char *)from + i)), 0))
             return false;
     if (n & 4 && !plat_put32(va + i, *(const uint32_t *)((const char *)from + i)))
         return false;
@@ -82,7 +83,7 @@ static inline __attribute__((always_inline)) bool guest_put_words(uint64_t va, c
     return !(n & 1) || plat_put8(va + i, *((const uint8_t *)from + i));
 }
 
-static inline __attribute__((always_inline)) int guest_copy_in(void *to, pv_gptr_t from, size_t n)
+PLAT_INLINE int guest_copy_in(void *to, pv_gptr_t from, size_t n)
 {
     bool ok;
 
@@ -96,8 +97,7 @@ static inline __attribute__((always_inline)) int guest_copy_in(void *to, pv_gptr
     return 0;
 }
 
-static inline __attribute__((always_inline)) int guest_copy_out(pv_gptr_t to, const void *from,
-                                                                size_t n)
+PLAT_INLINE int guest_copy_out(pv_gptr_t to, const void *from, size_t n)
 {
     bool ok;
 
@@ -108,7 +108,13 @@ static inline __attribute__((always_inline)) int guest_copy_out(pv_gptr_t to, co
     return __builtin_expect(ok, 1) ? 0 : -XEN_EFAULT;
 }
 
-static inline pv_gptr_t gptr_add(pv_gptr_t p, uint64_t bytes) { return (pv_gptr_t){ p.va + bytes }; }
-static inline bool gptr_null(pv_gptr_t p) { return p.va == 0; }
+static inline pv_gptr_t gptr_add(pv_gptr_t p, uint64_t bytes)
+{
+    return (pv_gptr_t){p.va + bytes};
+}
+static inline bool gptr_null(pv_gptr_t p)
+{
+    return p.va == 0;
+}
 
 #endif

@@ -57,7 +57,10 @@ size_t plat_guest_write(uint64_t va, const void *from, size_t n);
 /* One word of it: false where it faults. A platform may have them inline (PLAT_ACCESS). */
 #ifdef PLAT_ACCESS
 #include PLAT_ACCESS
+/* Code that is only fast when it is part of its caller: frames, small copies, the way out. */
+#define PLAT_INLINE static inline __attribute__((always_inline))
 #else
+#define PLAT_INLINE static inline
 static inline bool plat_get64(uint64_t va, uint64_t *v) { return !plat_guest_read(v, va, 8); }
 static inline bool plat_get32(uint64_t va, uint32_t *v) { return !plat_guest_read(v, va, 4); }
 static inline bool plat_get16(uint64_t va, uint16_t *v) { return !plat_guest_read(v, va, 2); }

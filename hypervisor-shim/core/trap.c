@@ -186,10 +186,8 @@ static void general_protection(struct vcpu *v, uint32_t error_code)
 /* The same as trap_inject(), for the two fast ends of an entry: every path ends in a jump, so that
  * nothing has to be kept. v is in kernel mode, from which sp and cs were taken, or has just come
  * to it. */
-static inline __attribute__((always_inline)) struct vcpu *deliver(struct vcpu *v, uint64_t sp,
-                                                                  uint64_t cs, unsigned vector,
-                                                                  unsigned flags,
-                                                                  uint32_t error_code)
+PLAT_INLINE struct vcpu *deliver(struct vcpu *v, uint64_t sp, uint64_t cs, unsigned vector,
+                                 unsigned flags, uint32_t error_code)
 {
     const struct xen_trap_info *t = &v->traps[vector];
 
@@ -347,8 +345,7 @@ static __attribute__((noinline)) struct vcpu *no_syscall(struct vcpu *v)
     return hv_leave_quick(v);
 }
 
-static inline __attribute__((always_inline)) struct vcpu *user_syscall(struct vcpu *v,
-                                                                       enum callback which)
+PLAT_INLINE struct vcpu *user_syscall(struct vcpu *v, enum callback which)
 {
     uint64_t rip = v->callback[which].rip;
 

@@ -297,7 +297,7 @@ Test(elf, without_a_base)
 Test(elf, noise)
 {
     srand(3);
-    for (unsigned n = 0; n < 20000; n++) {
+    for (unsigned n = 0; n < 5000; n++) {
         make_image();
         for (unsigned i = 0; i < 4; i++)
             image[(unsigned)rand() % 0x600] = (uint8_t)rand();
