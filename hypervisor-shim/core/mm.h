@@ -23,8 +23,8 @@ long root_switch(struct vcpu *v, uint64_t m);
  * last act on the initial page tables: their entries are validated like a guest's own. */
 long root_pin(struct vcpu *v, mfn_t m);
 
-/* v's GDT becomes these frames (entries <= XEN_FIRST_RESERVED_GDT_ENTRY); the processor is told if
- * v is current. gdt_drop() and ldt_drop() leave it with none. */
+/* v's GDT becomes these frames (entries <= XEN_FIRST_RESERVED_GDT_ENTRY), and are mapped,
+ * whether it runs or not. gdt_drop() and ldt_drop() leave it with none. */
 long gdt_take(struct vcpu *v, const uint64_t *frames, unsigned entries);
 void gdt_drop(struct vcpu *v);
 void ldt_drop(struct vcpu *v);
