@@ -268,6 +268,188 @@ static void timer_storm(void)
         rt_set_timer(1);
 }
 
+/*
+ * Random hypercalls with arguments that often mean something: its own tables and pages, live
+ * structures of random contents, small numbers, bad addresses.  It may well do away with itself.
+ * seed= says which of the many ways.
+ */
+static uint64_t fuzz_state;
+
+static uint64_t rnd(void)
+{
+    fuzz_state = fuzz_state * 6364136223846793005ul + 1442695040888963407ul;
+    return fuzz_state >> 24;
+}
+
+static uint8_t *fuzz_page[16];
+
+static uint64_t fuzz_word(void)
+{
+    uint8_t *page = fuzz_page[rnd() & 15];
+    static const uint64_t flags[] = {0, PTE_RW, PTE_RO, PTE_P, PTE_RW | PTE_PS, PTE_RW | PTE_NX};
+
+    switch (rnd() % 14) {
+    case 0:
+        return rnd() & 63;
+    case 1:
+        return rt_mfn(page);
+    case 2:
+        return rt_maddr(page) | (rnd() & 0xff8);
+    case 3:
+        return rt_maddr(page) | flags[rnd() % 6];
+    case 4:
+        return t_win(rnd() & 511);
+    case 5:
+        return t_ptr(rnd() & 511);
+    case 6:
+        return (uint64_t)page | (rnd() & 0xff8);
+    case 7:
+        return t_bad[rnd() % t_nr_bad];
+    case 8:
+        return XEN_DOMID_SELF;
+    case 9:
+        return rt_maddr(rt_l4) | (rnd() & 0xff8);
+    case 10:
+        return rnd() << 20 | rnd();
+    case 11:
+        return rt_mfn((void *)t_l1);
+    case 12:
+        return rnd() & 0x1fffff;
+    default:
+        return (uint64_t)fuzz_page[15];
+    }
+}
+
+/* A structure of the kind that call `nr` takes, in to[]; its other arguments in a[]. */
+static void fuzz_call(unsigned nr, uint64_t *to, uint64_t a[5])
+{
+    static const uint8_t some[] = {1, 3, 5, 8, 9, 12, 14, 15, 17, 20, 21, 25, 26, 32};
+
+    switch (nr) {
+    case HC(mmu_update):
+        a[0] = (uint64_t)to;
+        a[1] = rnd() % 6;
+        a[2] = rnd() & 1 ? 0 : a[2];
+        a[3] = XEN_DOMID_SELF;
+        break;
+    case HC(mmuext_op):
+        a[0] = (uint64_t)to;
+        a[1] = rnd() % 4;
+        a[2] = 0;
+        a[3] = XEN_DOMID_SELF;
+        for (unsigned i = 0; i < 4; i++) {
+            to[i * 3] = rnd() % 22;
+            if (to[i * 3] == XEN_MMUEXT_NEW_BASEPTR && rnd() % 500)
+                to[i * 3] = XEN_MMUEXT_PIN_L1_TABLE; /* else it soon has no ground to stand on */
+        }
+        break;
+    case HC(memory_op):
+        a[0] = rnd() % 30;
+        a[1] = (uint64_t)to;
+        to[0] = (uint64_t)fuzz_page[rnd() & 15];
+        to[1] = rnd() % 12;
+        to[2] = rnd() % 3;
+        to[3] = to[6] = XEN_DOMID_SELF;
+        break;
+    case HC(event_channel_op):
+        a[0] = rnd() % 14;
+        a[1] = (uint64_t)to;
+        to[0] = rnd() & 1 ? XEN_DOMID_SELF | (uint64_t)XEN_DOMID_SELF << 16 | (rnd() % 20) << 32
+                          : rnd() % 20 | (rnd() % 3) << 32;
+        break;
+    case HC(grant_table_op):
+        a[0] = rnd() % 13;
+        a[1] = (uint64_t)to;
+        a[2] = rnd() % 3;
+        to[1] = (rnd() & 31) | (rnd() % 12) << 32;
+        to[2] = rnd() & 1 ? 2 : XEN_DOMID_SELF;
+        break;
+    case HC(vcpu_op):
+        a[0] = rnd() % 14;
+        a[1] = rnd() % 3;
+        a[2] = (uint64_t)to;
+        break;
+    case HC(update_va_mapping):
+        a[0] = rnd() & 1 ? t_win(rnd() & 511) : (uint64_t)fuzz_page[rnd() & 15];
+        a[2] = rnd() % 8;
+        break;
+    case HC(set_gdt):
+        a[0] = (uint64_t)to;
+        a[1] = rnd() % 2000;
+        to[0] = rt_mfn(fuzz_page[rnd() & 15]);
+        break;
+    case HC(multicall):
+        a[0] = (uint64_t)to;
+        a[1] = rnd() % 3;
+        to[0] = some[rnd() % sizeof(some)];
+        to[8] = some[rnd() % sizeof(some)];
+        break;
+    default:
+        if (rnd() & 1)
+            a[rnd() % 3] = (uint64_t)to;
+    }
+}
+
+/* The other doors: direct stores to tables, privileged registers. */
+static void fuzz_instruction(void)
+{
+    uint64_t v = fuzz_word();
+
+    switch (rnd() % 8) {
+    case 0:
+        if (rnd() % 500)
+            break;
+        __asm__ volatile(RT_TRY_BEGIN "mov %0, %%cr3" RT_TRY_END ::"r"(v) : "memory");
+        break;
+    case 1:
+        __asm__ volatile(RT_TRY_BEGIN "mov %0, %%dr7" RT_TRY_END ::"r"(v & ~0xfful) : "memory");
+        break;
+    case 2:
+        __asm__ volatile(RT_TRY_BEGIN "wrmsr" RT_TRY_END ::"a"((uint32_t)v), "d"(v >> 32),
+                         "c"(0xc0000080 + (uint32_t)(rnd() % 0x84))
+                         : "memory");
+        break;
+    case 3:
+        __asm__ volatile(RT_TRY_BEGIN "mov %0, %%es" RT_TRY_END ::"r"((uint32_t)v) : "memory");
+        break;
+    default:
+        __asm__ volatile(RT_TRY_BEGIN "mov %1, (%0)" RT_TRY_END ::"r"(&t_l1[rnd() & 511]), "r"(v)
+                         : "memory");
+    }
+}
+
+static void fuzz(void)
+{
+    char buf[24];
+    uint64_t rounds = rt_value("rounds", buf, sizeof(buf)) ? rt_number(buf) : 20000;
+    static const uint8_t often[] = {HC(mmu_update),        HC(mmuext_op),      HC(memory_op),
+                                    HC(event_channel_op),  HC(grant_table_op), HC(vcpu_op),
+                                    HC(update_va_mapping), HC(set_gdt),        HC(multicall)};
+
+    fuzz_state = rt_value("seed", buf, sizeof(buf)) ? rt_number(buf) * 0x9e3779b97f4a7c15ul : 1;
+    for (unsigned i = 0; i < 16; i++) {
+        fuzz_page[i] = rt_page();
+        if (i & 1)
+            rt_make_ro(fuzz_page[i]);
+    }
+    rt_events_on();
+    for (uint64_t n = 0; n < rounds; n++) {
+        uint64_t a[5], to[12];
+        unsigned nr = rnd() % 4 ? often[rnd() % sizeof(often)] : (unsigned)(rnd() % 40);
+        for (unsigned i = 0; i < 5; i++)
+            a[i] = fuzz_word();
+        for (unsigned i = 0; i < 12; i++)
+            to[i] = fuzz_word();
+        fuzz_call(nr, to, a);
+        rt_traps_init(); /* some multicall may have dropped them */
+        rt_set_callbacks(rt_enter_event, rt_enter_failsafe, rt_enter_syscall);
+        if (rnd() % 6 == 0)
+            fuzz_instruction();
+        else if (nr != HC(console_io) && !ends_us(nr, a[0]))
+            rt_call5(nr, a[0], a[1], a[2], a[3], a[4]);
+    }
+}
+
 /* ---- the witness ---- */
 
 static volatile unsigned ticks;
@@ -348,6 +530,7 @@ static const struct {
     {"give-all-memory", give_all_memory},
     {"fault-storm", fault_storm},
     {"timer-storm", timer_storm},
+    {"fuzz", fuzz},
 };
 
 void rt_image_main(void)

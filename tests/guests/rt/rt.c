@@ -228,7 +228,7 @@ void rt_trap(struct rt_regs *regs)
     rt_panic("unexpected trap %lx", regs->vector);
 }
 
-static void traps_init(void)
+void rt_traps_init(void)
 {
     static struct xen_trap_info table[34];
 
@@ -464,7 +464,7 @@ void rt_main(struct xen_start_info *si)
         rt_panic("mapping shared_info: %ld", ret);
     rt_shared = (struct xen_shared_info *)rt_shared_page;
     memset((void *)rt_shared->evtchn_mask, 0, sizeof(rt_shared->evtchn_mask));
-    traps_init();
+    rt_traps_init();
     rt_set_callbacks(rt_enter_event, rt_enter_failsafe, rt_enter_syscall);
     ret = rt_call2(XEN_HYPERVISOR_stack_switch, XEN_FLAT_KERNEL_SS, rt_trap_stack(0));
     if (ret)

@@ -198,6 +198,8 @@ extern uint64_t *rt_l4;
 typedef bool rt_hook(struct rt_regs *regs);
 /* Called for `vector` (a trap or RT_*); true = handled, resume. */
 void rt_on(unsigned vector, rt_hook *hook);
+/* All handlers as they are at the start. */
+void rt_traps_init(void);
 /* Registers the stub of `vector` with the hypervisor: flags hold the DPL and bit 2 (mask events).
  */
 int64_t rt_set_trap(unsigned vector, unsigned flags, uint64_t address);
