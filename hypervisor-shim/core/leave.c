@@ -46,7 +46,8 @@ static struct vcpu *choose(void)
             do_work(CPU_WORK_EXIT); /* after the processor has left the ended guest's memory */
         if (v && v->state == VCPU_RUNNING)
             return v;
-        if (!c->work) {
+        /* Work that has stopped for an interrupt goes on when that has been taken. */
+        if (!c->work || plat_interrupt_pending()) {
             hostview_publish();
             plat_idle();
         }

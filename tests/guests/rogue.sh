@@ -5,7 +5,7 @@
 # (Xen: PEER=xen).
 #
 # Each line of the table: how the guest breaks the rules, what becomes of it (killed, with the rule
-# in its reason; or borne to an ordinary power-off), and the rule.
+# in its reason; borne to an ordinary power-off; or either), and the rule.
 : "${PVCTL:=tools/pvctl/pvctl}" "${builddir:=.}" "${PEER:=shim}"
 image=$builddir/tests/guests/rogue
 out=$(mktemp) || exit 1
@@ -36,6 +36,10 @@ event-flood        borne  -
 give-all-memory    borne  -
 fault-storm        borne  -
 timer-storm        borne  -
+fuzz,seed=1        either -
+fuzz,seed=2        either -
+fuzz,seed=3        either -
+fuzz,seed=9        either -
 '
 
 say() { # ok|not ok, mode, why
@@ -48,7 +52,7 @@ say() { # ok|not ok, mode, why
 run_shim() {
     "$PVCTL" run --on shim --quiet --machine "rogue-$$" --timeout 60 \
         --kernel "$image" --name witness --mem 32M --cmdline 'mode=witness rounds=20' \
-        --kernel "$image" --name rogue --mem 48M --cmdline "mode=$1" >"$out" 2>&1 </dev/null
+        --kernel "$image" --name rogue --mem 48M --cmdline "mode=$(echo "$1" | tr , ' ')" >"$out" 2>&1 </dev/null
 }
 
 run_xen() {
@@ -58,11 +62,14 @@ run_xen() {
 
 echo "$table" | while read -r mode fate rule; do
     [ -n "$mode" ] || continue
+    # Random calls of a privileged domain may do anything to Xen, and rightly.
+    [ "$PEER" = xen ] && [ "$fate" = either ] && continue
     [ -z "$ROGUE" ] || [ "$ROGUE" = "$mode" ] || continue
     "run_$PEER" "$mode"
     rc=$?
     want=3
     [ "$fate" = borne ] && want=0
+    [ "$fate" = either ] && [ $rc = 0 ] && want=0
     if [ $rc != $want ]; then
         say "not ok" "$mode" "status $rc, wanted $want"
     elif [ "$PEER" = shim ] && ! grep -q 'witness: noticed nothing' "$out"; then

@@ -476,7 +476,9 @@ void plat_timer_arm(uint64_t deadline)
 
 bool plat_interrupt_pending(void)
 {
-    return hosted.interrupt_every && ++hosted.interrupt_count % hosted.interrupt_every == 0;
+    hosted.interrupt_due =
+        hosted.interrupt_every && ++hosted.interrupt_count % hosted.interrupt_every == 0;
+    return hosted.interrupt_due;
 }
 
 void plat_console_write(const char *s, size_t n)
@@ -506,6 +508,10 @@ size_t plat_console_read(char *s, size_t n)
 /* Halted: time passes until the timer. Without one nothing will ever happen. */
 void plat_idle(void)
 {
+    if (hosted.interrupt_due) {
+        hosted.interrupt_due = false;
+        return;
+    }
     if (hosted.timer == UINT64_MAX) {
         fprintf(stderr, "hosted: idle for ever\n");
         abort();

@@ -35,6 +35,7 @@ struct hosted {
     bool quiet;         /* console output is kept, not printed */
     /* plat_interrupt_pending() is true once in so many questions; 0: never. */
     unsigned interrupt_every, interrupt_count;
+    bool interrupt_due; /* plat_interrupt_pending() has said so, and plat_idle() not yet taken it */
     /* counters for tests */
     unsigned flushes, page_flushes, root_loads, gdt_loads, ldt_loads, ldt_pages;
     char console[1 << 16]; /* what was written to it, the last of it */
