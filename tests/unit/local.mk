@@ -8,3 +8,4 @@ include tests/unit/tools/local.mk
 include tests/unit/core/mm.mk
 include tests/unit/core/exec.mk
 include tests/unit/core/x86.mk
+include tests/unit/backend/local.mk
