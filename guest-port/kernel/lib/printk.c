@@ -50,6 +50,7 @@ void printk(const char *fmt, ...)
 void panic(const char *fmt, ...)
 {
     va_list ap;
+    char how[8];
 
     irq_disable();
     printk_quiet = false;
@@ -59,6 +60,8 @@ void panic(const char *fmt, ...)
     va_end(ap);
     printk("\n");
     stack_trace((u64)__builtin_frame_address(0));
+    if (cmdline_get("panic", how, sizeof(how))) /* panic=-1: as Linux, at once */
+        machine_reboot();
     machine_halt();
 }
 
