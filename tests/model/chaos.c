@@ -50,7 +50,7 @@ static void call(struct vcpu *v, uint64_t nr, const void *a, uint64_t n)
 static void update(struct hosted_guest *g)
 {
     unsigned level = 1 + (unsigned)random_below(4);
-    uint64_t to = level == 1 ? frame_of_guest(g) : typed(g, chance(70) ? level - 1 : level);
+    uint64_t to = level == 1 ? frame_of_guest(g) : typed(g, chance(60) ? level - 1 : level);
     struct xen_mmu_update req = {typed(g, level) << 12 | random_below(chance(50) ? 8 : 512) << 3,
                                  0};
 

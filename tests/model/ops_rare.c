@@ -152,13 +152,13 @@ static void no_memory(struct mdomain *d, unsigned kind)
     struct {
         void *page;
         unsigned order;
-    } taken[64];
+    } taken[256];
     unsigned n = 0;
 
     if (d->pages == d->max_pages)
         return;
-    for (unsigned order = 12; order < 13 && n < 64; order--)
-        while (n < 64 && (taken[n].page = frame_hv_alloc(order)))
+    for (unsigned order = 12; order < 13 && n < 256; order--)
+        while (n < 256 && (taken[n].page = frame_hv_alloc(order)))
             taken[n++].order = order;
     if (frame_free_count() == 0)
         agree(kind, "populate without memory",
