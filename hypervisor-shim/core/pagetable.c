@@ -422,15 +422,3 @@ unsigned l1_missing(const struct vcpu *v, uint64_t va)
     }
     return 0;
 }
-
-uint64_t l1_read(const struct vcpu *v, uint64_t va)
-{
-    uint64_t e = v->root[1].n << PV_PAGE_SHIFT;
-
-    for (unsigned l = 4; l > 0; l--) {
-        e = ((uint64_t *)plat_map(pte_mfn(e)))[pt_index(va, l)];
-        if (!(e & PTE_P))
-            return 0;
-    }
-    return e;
-}

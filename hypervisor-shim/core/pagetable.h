@@ -226,8 +226,19 @@ static inline uint64_t *l1_lookup(const struct vcpu *v, uint64_t va)
 /* Which table is missing where l1_lookup() finds none: its level; 0: none, but the last is no L1.
  */
 unsigned l1_missing(const struct vcpu *v, uint64_t va);
-/* The entry itself, 0 if there is none: read-only for the caller. */
-uint64_t l1_read(const struct vcpu *v, uint64_t va);
+/* The entry itself, 0 if there is none: what the processor would find, in whatever table. */
+static inline uint64_t l1_read(const struct vcpu *v, uint64_t va)
+{
+    uint64_t e = ((const uint64_t *)plat_map(v->root[1]))[pt_index(va, 4)];
+
+#pragma GCC unroll 3
+    for (unsigned level = 3; level > 0; level--) {
+        if (unlikely(!(e & PTE_P)))
+            return 0;
+        e = ((const uint64_t *)plat_map(pte_mfn(e)))[pt_index(va, level)];
+    }
+    return likely(e & PTE_P) ? e : 0;
+}
 
 /* Record a refusal for c: of its vCPU, or of its domain as such. */
 long pt_record(const struct pt *c, struct reason *r) __attribute__((cold));
