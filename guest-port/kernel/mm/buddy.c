@@ -113,7 +113,7 @@ static struct page *alloc_slow(unsigned order, unsigned gfp)
             if (p)
                 return p;
         }
-        if (current->work & WORK_EXIT)
+        if (signal_fatal_pending()) /* it may use the reserve, to end sooner */
             break;
         if (freed) {
             idle = 0;

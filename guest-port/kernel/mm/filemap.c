@@ -153,26 +153,36 @@ ssize_t generic_file_write(struct file *f, struct uio *u, s64 *pos)
 
 /* --- mmap ------------------------------------------------------------------------------------- */
 
+/* An uptodate page of the file, or ERR_PTR(-EIO) beyond its end. */
+static struct page *file_page(struct mapping *m, u64 index)
+{
+    for (;;) {
+        u64 pages = DIV_ROUND_UP(m->host->size, PAGE_SIZE);
+        struct page *p;
+
+        if (index >= pages)
+            return ERR_PTR(-EIO);
+        p = page_cache_find(m, index);
+        if (p && page_uptodate(p))
+            return p;
+        if (p)
+            page_put(p);
+        page_cache_readahead(m, index, MIN(pages - index, (u64)READ_AHEAD));
+        p = page_cache_read(m, index);
+        if (IS_ERR(p) || p->mapping == m)
+            return p;
+        page_put(p); /* truncated while it was read */
+    }
+}
+
 static struct page *file_fault(struct vma *v, u64 index, bool write)
 {
     struct inode *i = v->file->inode;
     struct mapping *m = &i->mapping;
-    struct page *p;
-    int r = 0;
+    struct page *p = file_page(m, index);
+    int r;
 
-    if (index >= DIV_ROUND_UP(i->size, PAGE_SIZE))
-        return ERR_PTR(-EIO);
-    p = page_cache_find(m, index);
-    if (!p || !page_uptodate(p)) {
-        if (p)
-            page_put(p);
-        page_cache_readahead(m, index,
-                             MIN(DIV_ROUND_UP(i->size, PAGE_SIZE) - index, (u64)READ_AHEAD));
-        p = page_cache_read(m, index);
-        if (IS_ERR(p))
-            return p;
-    }
-    if (!write || !m->ops->write_begin)
+    if (IS_ERR(p) || !write || !m->ops->write_begin)
         return p;
     page_lock(p);
     if (p->mapping != m)

@@ -24,6 +24,7 @@
 #define CLONE_PARENT_SETTID  0x100000u
 #define CLONE_CHILD_CLEARTID 0x200000u
 #define CLONE_CHILD_SETTID   0x1000000u
+#define CLONE_NEW_SPACES     0x7e020000u /* name spaces of any kind */
 
 struct clone_req {
     u32 flags;
@@ -140,6 +141,8 @@ static void store_tids(struct thread *t, const struct clone_req *rq)
 
 static bool flags_ok(u32 f)
 {
+    if (f & CLONE_NEW_SPACES)
+        return false;
     if (f & CLONE_THREAD && !(f & CLONE_SIGHAND))
         return false;
     if (f & CLONE_SIGHAND && !(f & CLONE_VM))

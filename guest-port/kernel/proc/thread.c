@@ -15,8 +15,9 @@
 #include "slab.h"
 #include "string.h"
 
-#define TID_HASH 256
-#define TID_MAX  32768
+#define TID_HASH    256
+#define TID_MAX     32768
+#define MAX_THREADS (TID_MAX / 2)
 
 struct thread *current;
 struct proc kernel_proc;
@@ -27,7 +28,7 @@ static struct thread boot_thread;
 static struct thread *tid_hash[TID_HASH];
 static struct kmem_cache *thread_cache, *proc_cache;
 static pid_t last_tid;
-static u32 nr_procs;
+static u32 nr_procs, nr_threads;
 static void *stack_pool[8]; /* a few free kernel stacks at hand */
 static int stack_pool_count;
 
@@ -144,7 +145,8 @@ static void thread_setup(struct thread *t, struct proc *p, const char *name)
 
 struct thread *thread_alloc(struct proc *p, const char *name)
 {
-    struct thread *t = kmem_cache_alloc(thread_cache, GFP_KERNEL | GFP_ZERO);
+    struct thread *t =
+        nr_threads < MAX_THREADS ? kmem_cache_alloc(thread_cache, GFP_KERNEL | GFP_ZERO) : NULL;
 
     if (!t)
         return NULL;
@@ -154,11 +156,13 @@ struct thread *thread_alloc(struct proc *p, const char *name)
         return NULL;
     }
     thread_setup(t, p, name);
+    nr_threads++;
     return t;
 }
 
 void thread_reap(struct thread *t)
 {
+    nr_threads--;
     arch_thread_free(t);
     stack_free(t->kstack);
     kmem_cache_free(thread_cache, t);
