@@ -170,7 +170,8 @@ static bool ends_us(unsigned nr, uint64_t cmd)
         return cmd == XEN_SCHEDOP_shutdown || cmd == XEN_SCHEDOP_block || cmd == XEN_SCHEDOP_poll ||
                cmd == XEN_SCHEDOP_watchdog || cmd == XEN_SCHEDOP_shutdown_code;
     case HC(vcpu_op):
-        return cmd == XEN_VCPUOP_down || cmd == XEN_VCPUOP_send_nmi;
+        return cmd == XEN_VCPUOP_down || cmd == XEN_VCPUOP_send_nmi ||
+               cmd == XEN_VCPUOP_register_vcpu_info;
     case HC(iret):
     case HC(sched_op_compat):
     case HC(set_callbacks):
@@ -433,6 +434,7 @@ static void fuzz(void)
             rt_make_ro(fuzz_page[i]);
     }
     rt_events_on();
+    bool trace = rt_option("trace");
     for (uint64_t n = 0; n < rounds; n++) {
         uint64_t a[5], to[12];
         unsigned nr = rnd() % 4 ? often[rnd() % sizeof(often)] : (unsigned)(rnd() % 40);
@@ -443,6 +445,9 @@ static void fuzz(void)
         fuzz_call(nr, to, a);
         rt_traps_init(); /* some multicall may have dropped them */
         rt_set_callbacks(rt_enter_event, rt_enter_failsafe, rt_enter_syscall);
+        if (trace)
+            rt_printf("%lu: call %u (%lx, %lx, %lx, %lx) on %lx %lx %lx %lx\n", n, nr, a[0], a[1],
+                      a[2], a[3], to[0], to[1], to[2], to[3]);
         if (rnd() % 6 == 0)
             fuzz_instruction();
         else if (nr != HC(console_io) && !ends_us(nr, a[0]))
