@@ -75,7 +75,10 @@ static __attribute__((noinline)) struct vcpu *leave_slowly(void)
             deliver_nmi(v);
         if (v->state == VCPU_RUNNING && upcall_due(v))
             trap_callback(v, CB_EVENT);
-        if (likely(!c->work && v->state == VCPU_RUNNING))
+        if (v->state != VCPU_RUNNING)
+            continue;
+        /* A burial that stopped for an interrupt goes on when that was taken: in v's guest. */
+        if (likely(!c->work) || (c->work == CPU_WORK_EXIT && plat_interrupt_pending()))
             return v;
     }
 }
