@@ -96,7 +96,6 @@ struct vcpu {
     struct vcpu *run_next, *run_prev;     /* owned by the policy */
     uint8_t queued;                       /* so is this: it is on the policy's queue */
     uint64_t slice_start;
-    uint64_t time_stamp;                  /* system time of the last vcpu_time_info */
     uint32_t poll_nr; uint32_t poll_port[128];
     uint16_t virq_port[XEN_NR_VIRQS];     /* 0: unbound */
     uint16_t hypercall;                   /* number in progress, for reasons and traces; 0xffff: none */

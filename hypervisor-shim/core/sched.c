@@ -91,7 +91,6 @@ struct vcpu *sched_next(void)
     next->state = VCPU_RUNNING;
     runstate_set(next, XEN_RUNSTATE_running, now);
     runstate_publish(next);
-    time_refresh(next, now);
     trace(TRACE_SWITCH, next, now, 0);
     return next;
 }

@@ -91,19 +91,12 @@ void time_publish(struct vcpu *v)
     fill_time(t);
     atomic_thread_fence(memory_order_release);
     t->version++;
-    v->time_stamp = t->system_time;
     if (v->time_registered && hv.cpu[0].loaded == v) {
         bool in = kernel_tables_in(v);
 
         copy_to_area(v, v->time_area, t);
         kernel_tables_out(v, in);
     }
-}
-
-void time_refresh(struct vcpu *v, uint64_t now)
-{
-    if (now - v->time_stamp >= SECOND)
-        time_publish(v);
 }
 
 void time_publish_wallclock(struct domain *d)

@@ -10,10 +10,8 @@
 
 void time_vcpu_init(struct vcpu *v);
 void time_vcpu_exit(struct vcpu *v);
-/* v's vcpu_time_info, and its registered copy, from scratch. */
+/* v's vcpu_time_info, and its registered copy. The scale is constant, so once is enough. */
 void time_publish(struct vcpu *v);
-/* The same once a second, when v gets the processor. */
-void time_refresh(struct vcpu *v, uint64_t now);
 /* The wall clock in d's shared_info. */
 void time_publish_wallclock(struct domain *d);
 
