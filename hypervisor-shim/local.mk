@@ -85,7 +85,7 @@ $(SHIM_DIR)/shim: $(SHIM_OBJ) $(SHIM_DIR)/shim.lds
 # -- the ISO: GRUB for BIOS and UEFI, the shim, example guests ----------------------------------
 ISO = $(SHIM_DIR)/shim.iso
 ISO_TREE = $(SHIM_DIR)/iso
-CLEANFILES += $(ISO)
+CLEANFILES += $(ISO) $(SHIM_DIR)/iso.log
 CLEAN_DIRS += $(ISO_TREE)
 EXTRA_DIST += hypervisor-shim/x86/grub.cfg.sh
 

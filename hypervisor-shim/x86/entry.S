@@ -333,6 +333,8 @@ gate_\n:
 
 /* struct ring0_frame: the vector lies on the processor's frame. */
 ring0_trap:
+    cmpq $10, (%rsp)                      /* NMI and #DB may come there, too, and are no faults of it */
+    jb 2f
     pushq %rax
     leaq exit_iretq(%rip), %rax
     cmpq %rax, 24(%rsp)
@@ -341,7 +343,7 @@ ring0_trap:
     cmpq %rax, 24(%rsp)
 1:  popq %rax                             /* leaves the flags */
     je iret_fault
-    pushq %rdi
+2:  pushq %rdi
     pushq %rsi
     pushq %rdx
     pushq %rcx
