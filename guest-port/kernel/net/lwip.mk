@@ -15,10 +15,12 @@ LWIP_FLAGS := -I$(LWIP)/src/include -Inet/inet -Dmem_init=lwip_mem_init
 
 $(O)/lwip/%.o: $(LWIP)/src/%.c net/inet/lwipopts.h net/inet/arch/cc.h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Wno-error -w -nostdinc -isystem $(shell $(CC) -print-file-name=include) $(LWIP_FLAGS) -c -o $@ $<
+	@echo "  CC lwip/$*"
+	@$(CC) $(CFLAGS) -Wno-error -w -nostdinc -isystem $(shell $(CC) -print-file-name=include) $(LWIP_FLAGS) -c -o $@ $<
 
 $(O)/net/inet/%.o: net/inet/%.c net/inet/lwipopts.h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LWIP_FLAGS) -c -o $@ $<
+	@echo "  CC net/inet/$*"
+	@$(CC) $(CFLAGS) $(LWIP_FLAGS) -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(LWIP_OBJS))
