@@ -132,10 +132,7 @@ static long new_baseptr(struct pt *c, uint64_t m)
         if (unlikely(rc))
             return rc;
         v->root[1] = mfn(m);
-        if (unlikely(v->ldt_mapped)) { /* it was found through the old tables */
-            ldt_drop(v);
-            plat_ldt_load(v);
-        }
+        ldt_drop(v); /* it was found through the old tables */
     }
     root_load(v);
     if (m != old.n)
