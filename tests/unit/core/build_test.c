@@ -626,6 +626,43 @@ Test(build, sixty_four_guests)
     cr_assert_eq(hostview.ended, 1);
 }
 
+/* Free memory in crumbs: frames come one by one, and the guest is the same. */
+Test(build, fragmented_memory)
+{
+    struct domain *d = domain_create(2, "crumbs", 9000, 1);
+    static mfn_t m[9000];
+    unsigned n = 0;
+    struct vcpu *v;
+    struct xen_start_info s;
+
+    while (n < 9000 && frame_domain_alloc(d, 0, &m[n]))
+        n++;
+    for (unsigned i = 0; i < n; i += 2)
+        frame_domain_free(d, m[i]);
+    v = start_one(guest(4096));
+    s = start_info(v);
+    check_p2m(&s);
+    check_mapping(&s, BASE, BASE + 0x400000);
+}
+
+Test(build, without_what_is_optional)
+{
+    struct boot_guest g = guest(4096);
+    struct vcpu *v;
+
+    memset(image + NOTES, 0, 512);
+    notes_used = 0;
+    string(XEN_ELFNOTE_XEN_VERSION, "xen-3.0");
+    number(XEN_ELFNOTE_VIRT_BASE, BASE);
+    number(XEN_ELFNOTE_INIT_P2M,
+           0x7f0000000800); /* not a page's address: as if it were not given */
+    g.cmdline = NULL;
+    v = start_one(g);
+    cr_assert_eq(v->regs.rip, BASE + 0x100000);
+    cr_assert_eq(start_info(v).cmd_line[0], 0);
+    cr_assert_eq(start_info(v).mfn_list, BASE + 0x105000);
+}
+
 /* A machine that is nearly full: wherever memory ends, the domain is refused, or the boot stops. */
 Test(build, memory_may_end_anywhere)
 {

@@ -109,6 +109,29 @@ Test(console, a_ring_that_makes_no_sense_is_broken_for_good)
     console_notified(g->d); /* detached: nothing happens */
 }
 
+Test(console, an_input_side_that_makes_no_sense)
+{
+    ring(g)->in_prod = 9000;
+    console_notified(g->d);
+    cr_assert(g->d->console->broken);
+    cr_assert_eq(last_of(g)->rule, RULE_CONSOLE_RING);
+    console_guest_write(g->d, "", 0);
+    hosted.input = "lost";
+    console_input();
+    cr_assert_eq(ring(g)->in_prod, 9000);
+}
+
+Test(console, input_for_a_guest_without_a_ring)
+{
+    g->d->console_port = 0;
+    hosted.input = "early";
+    console_input();
+    cr_assert_eq(g->d->console->input_tail, 5);
+    ring(g);
+    console_notified(g->d);
+    cr_assert_eq(ring(g)->in_prod, 5, "it was kept");
+}
+
 Test(console, input_goes_to_the_guest_in_focus)
 {
     ring(g), ring(other);

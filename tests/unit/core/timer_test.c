@@ -283,3 +283,43 @@ Test(timer, a_registered_runstate_is_written_when_it_changes)
     assert_refused(call(XEN_HYPERVISOR_vcpu_op, XEN_VCPUOP_register_runstate_memory_area, 0, HV_VA),
                    RULE_GUEST_POINTER, XEN_EFAULT);
 }
+
+/* Areas are only written while the address space that they were meant for is in use. */
+Test(timer, areas_of_a_vcpu_that_does_not_run)
+{
+    struct xen_vcpu_time_info *t = (void *)((char *)hosted_page(g, 5) + 256);
+
+    memset(t, 0, sizeof(*t));
+    v1->time_area.va = hosted_va(5) + 256;
+    v1->time_registered = 1;
+    time_publish(v1);
+    cr_assert_eq(t->version, 0);
+    v1->time_registered = 0;
+}
+
+Test(timer, areas_that_went_away)
+{
+    v->time_area.va = v->runstate_area.va = BAD_VA;
+    v->time_registered = v->runstate_registered = 1;
+    g->d->vm_assist |= 1ull << XEN_VMASST_TYPE_runstate_update_flag;
+    time_publish(v);
+    runstate_publish(v);
+    v->kernel_mode = 0; /* and in user mode */
+    v->root[0] = v->root[1];
+    runstate_publish(v);
+    v->root[0] = mfn(0);
+    v->kernel_mode = 1;
+    cr_assert_eq(g->d->state, DOMAIN_RUNNING);
+    cr_assert_eq(g->d->reasons.count, 0);
+    v->time_registered = v->runstate_registered = 0;
+}
+
+Test(timer, a_guest_that_is_older_than_the_clock)
+{
+    struct xen_vcpu_runstate_info r;
+
+    v->runstate.state_entry_time = hosted.now + 1000;
+    runstate_get(v, &r);
+    cr_assert_eq(r.time[r.state], v->runstate.time[r.state]);
+    cr_assert_eq(hv.tsc_shift < 0 ? 1 : 0, hv.tsc_shift < 0);
+}

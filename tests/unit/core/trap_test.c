@@ -534,6 +534,35 @@ Test(trap, iret_frame_that_ends_too_early_is_the_end)
     }
 }
 
+/* The way back to user mode finds an event: the kernel is entered again at once. */
+Test(trap, an_event_on_the_way_to_user_mode)
+{
+    struct xen_iret_context *c = hosted_page(g, 5);
+
+    user_regs();
+    v->kernel_mode = 1;
+    *c = (struct xen_iret_context){.rip = 0x5000, .cs = 0xe033, .rflags = 0x202, .rsp = 0x6000};
+    v->regs.rsp = hosted_va(5);
+    v->regs.rax = XEN_HYPERVISOR_iret;
+    v->callback[CB_EVENT].rip = HANDLER;
+    v->callback[CB_EVENT].mask_events = 1;
+    v->info->evtchn_upcall_mask = 1;
+    v->info->evtchn_upcall_pending = 1;
+    cr_assert_eq(syscall_of(v), v);
+    cr_assert_eq(v->regs.rip, HANDLER);
+    cr_assert_eq(v->kernel_mode, 1);
+    cr_assert_eq(frame()[2], 0x5000);
+    cr_assert_eq(frame()[3], 0xe033);
+    cr_assert_eq(v->info->evtchn_upcall_mask, 1);
+    /* The same with more to do than that. */
+    *c = (struct xen_iret_context){.rip = 0x5000, .cs = 0xe033, .rflags = 0x202, .rsp = 0x6000};
+    v->regs.rsp = hosted_va(5);
+    v->regs.rax = XEN_HYPERVISOR_iret;
+    hv.cpu[0].work = CPU_WORK_RESCHED;
+    cr_assert_eq(syscall_of(v), v);
+    cr_assert_eq(v->regs.rip, HANDLER);
+}
+
 /* -- NMI -------------------------------------------------------------------------------- */
 
 Test(trap, nmi_once_until_iret)
