@@ -15,7 +15,7 @@ sed -n 's/^ *[-*0-9.]* *`\([^`]*\)`.*/\1/p' docs/tour.md | sort >"$named"
 
 say() { # VERDICT-FILE TEXT
     if [ -s "$1" ]; then
-        echo "not ok - $2:"
+        echo "not ok - $2 (scripts/tour adds new files):"
         sed 's/^/# /' "$1"
     else
         echo "ok - $2"
