@@ -80,7 +80,8 @@ verdict 'a signal ends the run with 130'
 [ $? = 2 ]
 verdict 'and its machine'
 
-if command -v script >/dev/null; then
+# Where there are no pseudo-terminals (a bare chroot), there is nothing to look at.
+if script -qec true typescript >/dev/null 2>&1 </dev/null; then
     { sleep 1; printf '\035'; sleep 1; } |
         TERM=xterm script -qec "$pvctl run --kernel $hello --gdb --timeout 30" typescript >out 2>err
     [ $? = 130 ] && grep -q 'attached to 01-hello' typescript && grep -q 'ended by the user' typescript
@@ -91,5 +92,8 @@ if command -v script >/dev/null; then
     NO_COLOR=1 TERM=xterm script -qec "$pvctl run --kernel $hello --timeout 30" typescript </dev/null >out 2>err
     ! grep -q "$(printf '\033\\[')" typescript
     verdict 'but none with NO_COLOR'
+else
+    n=$((n + 1))
+    echo "ok $n - # SKIP no pseudo-terminals here"
 fi
 echo "1..$n"
