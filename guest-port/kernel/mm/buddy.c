@@ -16,7 +16,7 @@
 
 #define MAX_ORDER 10
 #define MAX_IDLE  30          /* rounds without any progress, of 10 ms each */
-#define MAX_WAITS 3000        /* rounds with writes under way */
+#define MAX_WAITS 3000        /* rounds that will give memory later */
 #define LOW_LIMIT (1UL << 30) /* what the boot page tables map */
 
 struct page *page_array;
@@ -106,7 +106,7 @@ static struct page *alloc_slow(unsigned order, unsigned gfp)
     if (!current || current->proc == &kernel_proc || !irq_enabled())
         return block_take(order);
     for (int idle = 0, waits = 0; idle <= MAX_IDLE && waits <= MAX_WAITS;) {
-        u64 freed = reclaim_pages(32UL << order);
+        u64 unmapped = reclaim_unmapped, freed = reclaim_pages(32UL << order);
 
         if (free_page_count > watermark_min || !(gfp & GFP_USER)) {
             p = block_take(order);
@@ -117,6 +117,11 @@ static struct page *alloc_slow(unsigned order, unsigned gfp)
             break;
         if (freed) {
             idle = 0;
+            continue;
+        }
+        /* A page that several processes share is free only when all of them have lost it. */
+        if (reclaim_unmapped != unmapped) {
+            waits++;
             continue;
         }
         if (writeback_page_count) { /* the disk owes us pages */

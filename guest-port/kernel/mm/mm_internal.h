@@ -18,6 +18,7 @@ u64 shrink_slabs(u64 want);
 
 /* reclaim.c: the list of pages that may be reclaimed (page cache and swap cache). */
 bool reclaim_hopeful(void);
+extern u64 reclaim_unmapped;
 void lru_add(struct page *p);
 void lru_remove(struct page *p);
 

@@ -22,6 +22,7 @@ static struct list lru = LIST_INIT(lru);
 static u64 lru_count;
 static struct wait_queue reclaimd_queue = WAIT_QUEUE_INIT(reclaimd_queue);
 static bool reclaimd_wanted;
+u64 reclaim_unmapped; /* pages ever taken from a process */
 
 void lru_add(struct page *p)
 {
@@ -130,6 +131,7 @@ static bool unmap_one(struct mm *mm, struct vma *v, pte_t *slot)
     pte_set(slot, left);
     p->maps--;
     mm->rss--;
+    reclaim_unmapped++;
     page_put(p);
     return true;
 }
