@@ -242,8 +242,6 @@ static int take_path(struct request *r)
 {
     size_t n = text_length(r->text), home = text_length(r->c->home);
 
-    if (n >= r->length && r->h.type != XEN_XS_WRITE && n != r->length)
-        return XEN_EINVAL;
     if (r->text[0] == '/') {
         if (n > XENSTORE_ABS_PATH_MAX)
             return XEN_EINVAL;
