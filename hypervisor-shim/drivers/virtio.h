@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * virtio.h - virtio 1 devices on PCI, and their queues.
+ *
+ *   virtq_add(segments, cookie) ... virtq_kick() ─► the device ─► message ─► work loop
+ *                                                       done(queue, cookie, written) ◄┘
+ *
+ * Buffers are machine addresses: what the caller hands over is what the device reads and writes,
+ * nothing is copied. A request is `out` segments that the device reads, then `in` segments that it
+ * writes. Where the device can, a request takes one slot of the ring however long it is.
+ *
+ * The device is not trusted with anything but the data it was given: descriptors' bookkeeping is
+ * private, ids from the used ring are bounded and must be in flight, lengths must fit, and the
+ * index must not run ahead. A device that errs is reset (so that it writes nowhere any more),
+ * broken for good, says so in the log, and every request in flight ends with -XEN_EIO.
+ *
+ * Context: everything here under the hypervisor's lock; done() is called from the work loop, and
+ * may add and kick.
+ */
+#ifndef DRIVERS_VIRTIO_H
+#define DRIVERS_VIRTIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "pci.h"
+
+struct virtq;
+
+/* Feature bits that concern every device; a device's own are in its driver. */
+#define VIRTIO_F_INDIRECT_DESC (1ull << 28)
+#define VIRTIO_F_EVENT_IDX     (1ull << 29)
+#define VIRTIO_F_VERSION_1     (1ull << 32)
+
+enum { VIRTIO_VENDOR = 0x1af4 };
+
+/* The machine's struct virtio, embedded in a driver's own. */
+struct virtio {
+    struct pci_device pci;
+    const char *name; /* for the log: "disk 0" */
+    volatile uint8_t *common, *notify, *config;
+    uint32_t config_size, notify_size;
+    uint32_t notify_multiplier;
+    uint64_t features; /* agreed */
+    bool broken;
+    struct virtq *queues; /* a list */
+};
+
+/* Reset the device, and agree on features: those of `want` (and the three above) that it offers.
+ * False (logged): not a modern device, or it insists. Then: virtq_init() for each queue,
+ * virtio_ready(), and requests. */
+bool virtio_open(struct virtio *d, const struct pci_device *p, const char *name, uint64_t want);
+void virtio_ready(struct virtio *d);
+/* n bytes of the device's configuration from offset `at` on, consistent with each other.
+ * Bytes that it does not have are 0. */
+void virtio_config_read(struct virtio *d, unsigned at, void *to, unsigned n);
+/* The device has erred (or its driver says so): see above. Does nothing the second time. */
+void virtio_fail(struct virtio *d, const char *why);
+
+struct virtq_segment {
+    uint64_t address; /* of the machine */
+    uint32_t length;  /* bytes, not 0 */
+};
+
+struct virtq_slot {
+    void *cookie;
+    uint32_t writable; /* bytes that the device may write */
+    uint16_t next;     /* of a chain, and of the free list */
+    uint8_t used;      /* heads a request in flight */
+};
+
+struct virtq {
+    struct virtio *device;
+    /* A request has ended: `written` bytes by the device (bounded by its in segments), or -XEN_EIO.
+     */
+    void (*done)(struct virtq *q, void *cookie, long written);
+    uint16_t index, size;      /* which queue; its slots, a power of two */
+    uint16_t max_segments;     /* of one request */
+    uint16_t free, first_free; /* slots */
+    uint16_t avail, kicked;    /* next index of ours; as the device was told last */
+    uint16_t seen;             /* used index up to which requests have ended */
+    bool indirect, event_idx;
+    struct virtq_desc *desc;
+    struct virtq_avail *avail_ring;
+    struct virtq_used *used_ring;
+    struct virtq_desc *table; /* indirect: max_segments for each slot */
+    struct virtq_slot *slot;
+    volatile void *doorbell;
+    uint64_t requests, kicks; /* counted, for whoever measures */
+    struct device_irq irq;
+    struct virtq *next; /* of the device */
+};
+
+/* Make queue `index` of at most `size` slots (0: as many as the device offers), requests of up
+ * to max_segments, and its own interrupt. False (logged): the device has no such queue, no memory.
+ */
+bool virtq_init(struct virtq *q, struct virtio *d, unsigned index, unsigned size,
+                unsigned max_segments, void (*done)(struct virtq *, void *, long));
+/* Would a request of n segments fit now? When not: after a done(). */
+bool virtq_room(const struct virtq *q, unsigned n);
+/* Queue a request: segment[0..out) is for the device to read, segment[out..out + in) for it to
+ * write. The device need not notice before virtq_kick(). False: no room, too long, or broken; then
+ * nothing has happened. The cookie, not NULL, comes back in done(), once. */
+bool virtq_add(struct virtq *q, const struct virtq_segment *segment, unsigned out, unsigned in,
+               void *cookie);
+/* Tell the device of what was added, if it wants to be told. */
+void virtq_kick(struct virtq *q);
+/* Look for ended requests now, as the interrupt would. */
+void virtq_poll(struct virtq *q);
+
+#endif
