@@ -21,6 +21,7 @@ pvinclude_HEADERS = \
 	include/pv/fpu.h \
 	include/pv/grant.h \
 	include/pv/memory.h \
+	include/pv/netflip.h \
 	include/pv/ring.h \
 	include/pv/space.h \
 	include/pv/time.h \
@@ -45,6 +46,7 @@ pvabiinclude_HEADERS = \
 	include/pv/abi/vcpu.h \
 	include/pv/abi/version.h \
 	include/pv/abi/xenstore.h \
+	include/pv/abi/netif.h \
 	include/pv/abi/xen.h
 
 LIBPV_C = \

@@ -53,4 +53,29 @@ static inline struct grant_mapping *grant_mapping(struct grant_table *t, uint32_
     return &t->maptrack[handle / MAPTRACK_PER_PAGE][handle % MAPTRACK_PER_PAGE];
 }
 
+/* -- for the shim's own back-ends (grant_pin.c) --------------------------------------------
+ *
+ * What a front-end grants to domain 0, the shim uses. All return a status (XEN_GNTST_*), and a
+ * refusal records its reason with the granter.
+ *
+ * A pin is a device mapping of domain 0's: the frame has a reference (and is writable) until
+ * grant_unpin(), whatever happens to the granter meanwhile. For what a device reads or writes, and
+ * for rings. The page is at plat_map(mfn).
+ */
+int16_t grant_pin(struct domain *granter, uint32_t ref, bool readonly, uint32_t *handle, mfn_t *m);
+void grant_unpin(uint32_t handle);
+
+/* An access begins and ends within one entry of the hypervisor, and needs no reference: to copy
+ * from or to a granted page. Only the status bits tell the granter. */
+struct grant_access {
+    uint8_t *page;
+    uint32_t mfn;
+    bool marked, readonly; /* the status bits are set for this access */
+    struct xen_grant_entry_v1 *entry;
+    const struct grant_active *act;
+};
+int16_t grant_access_begin(struct domain *granter, uint32_t ref, bool readonly,
+                           struct grant_access *a);
+void grant_access_end(const struct grant_access *a);
+
 #endif
