@@ -32,13 +32,8 @@ prologue() { # HEADER...: the common beginning of both programs
     echo '#define __XEN_INTERFACE_VERSION__ 0x00040e00'
     prologue xen/xen.h xen/arch-x86/cpuid.h xen/elfnote.h xen/features.h xen/version.h \
         xen/memory.h xen/event_channel.h xen/sched.h xen/vcpu.h xen/grant_table.h \
-<<<<<<< Updated upstream
         xen/physdev.h xen/callback.h xen/errno.h xen/io/console.h xen/io/xs_wire.h xen/nmi.h xen/io/netif.h \
         xen/io/xenbus.h xen/io/blkif.h
-=======
-        xen/physdev.h xen/callback.h xen/errno.h xen/io/console.h xen/io/xs_wire.h xen/nmi.h \
-        xen/io/xenbus.h xen/io/blkif.h
->>>>>>> Stashed changes
 } >"$tmp/their-head.c"
 $CC -std=gnu11 -E -dM "$tmp/their-head.c" |
     sed -n 's/^#define \([A-Za-z_0-9]*\).*/\1/p' >"$tmp/macros" || exit 1
