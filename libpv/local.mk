@@ -8,6 +8,7 @@
 pvincludedir = $(includedir)/pv
 pvinclude_HEADERS = \
 	include/pv/batch.h \
+	include/pv/block.h \
 	include/pv/console.h \
 	include/pv/cpu.h \
 	include/pv/event.h \
@@ -26,6 +27,8 @@ pvinclude_HEADERS = \
 	include/pv/space.h \
 	include/pv/time.h \
 	include/pv/vcpu.h \
+	include/pv/xenbus.h \
+	include/pv/xenstore.h \
 	include/pv/types.h
 pvabiincludedir = $(includedir)/pv/abi
 pvabiinclude_HEADERS = \

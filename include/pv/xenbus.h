@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xenbus.h - how a front-end and its back-end meet, by way of xenstore.
+ *
+ * The toolstack makes two directories, one for each end, which name each other. Each end writes its
+ * state (XEN_XenbusState*) and what the other must know into its own, and watches the other's. One
+ * state machine serves all front-ends of libpv: libpv/xenbus.def is its table, docs/xenbus.md its
+ * drawing, tests/models/xenbus.pml its proof. A driver adds what is particular:
+ *
+ *     publish    writes its ring's grant and its event channel into the store, within a transaction
+ *     connect    reads what the back-end offers, and begins to work
+ *     disconnect stops working: no request will be answered any more
+ *
+ * Front-ends of libpv (block.h, net.h) do all this in their open and close calls: a kernel needs
+ * this header only for drivers of its own.
+ *
+ * Who waits, waits with a deadline, and pv_xenbus_why() says for whom: "the back-end (domain 0,
+ * /local/domain/0/backend/vbd/3/51712) is still Initialising".
+ */
+#ifndef PV_XENBUS_H
+#define PV_XENBUS_H
+
+#include <pv/types.h>
+#include <pv/abi/xenbus.h>
+#include <pv/xenstore.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PV_XENBUS_PATIENCE 30000000000ull /* ns that each step of the other end may take */
+
+struct pv_xenbus;
+
+struct pv_xenbus_driver {
+    const char *kind;  /* the directory's name below device/: "vbd" */
+    uint8_t announced; /* the state that tells the back-end that everything is published */
+    int (*publish)(struct pv_xenbus *bus, uint32_t tx);
+    int (*connect)(struct pv_xenbus *bus);
+    void (*disconnect)(struct pv_xenbus *bus);
+};
+
+struct pv_xenbus {
+    const struct pv_xenbus_driver *driver;
+    xen_domid_t peer; /* the back-end's domain */
+    uint32_t id;      /* the device's number */
+    char front[40];   /* "device/vbd/51712" */
+    char back[96];    /* "/local/domain/0/backend/vbd/3/51712" */
+    /* libpv's own from here on */
+    char back_state[104];
+    struct pv_xenstore_watch watch;
+    uint8_t phase;
+    uint8_t theirs; /* the back-end's state when we last looked */
+    bool watching;
+    char stepping, again;
+    int error;
+    char why[160];
+};
+
+/*
+ * The number of the nth device of a kind, in the order of their numbers. -XEN_ENODEV: there are not
+ * so many.
+ */
+int pv_xenbus_find(const char *kind, unsigned n, uint32_t *id);
+
+/*
+ * Brings the device from whatever its last user left to connected. 0; -XEN_ENODEV: no such device;
+ * -XEN_ETIMEDOUT; -XEN_ECONNREFUSED: the back-end closes; or the driver's or store's error.
+ */
+int pv_xenbus_open(struct pv_xenbus *bus, const struct pv_xenbus_driver *driver, uint32_t id);
+
+/* Disconnects and waits until the back-end has let go. 0 or -XEN_ETIMEDOUT; closed in any case. */
+int pv_xenbus_close(struct pv_xenbus *bus);
+
+/*
+ * After pv_xenstore_reconnect() on resume: there is a new back-end, and nothing of what was agreed
+ * holds. As open, but publish must be able to run again. disconnect is not called.
+ */
+int pv_xenbus_resume(struct pv_xenbus *bus);
+
+/* The driver gives its back-end up (it lies): disconnects, and closes without waiting. */
+void pv_xenbus_fail(struct pv_xenbus *bus, const char *why);
+
+bool pv_xenbus_connected(const struct pv_xenbus *bus);
+
+/* What went wrong last, or what is being waited for. A sentence. */
+const char *pv_xenbus_why(const struct pv_xenbus *bus);
+
+/* A number in the back-end's directory, or `otherwise`. */
+uint64_t pv_xenbus_offer(const struct pv_xenbus *bus, const char *key, uint64_t otherwise);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
