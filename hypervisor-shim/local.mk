@@ -42,6 +42,7 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/dispatch.c \
 	hypervisor-shim/core/elf.c \
 	hypervisor-shim/core/build.c \
+	hypervisor-shim/core/guest_text.c \
 	hypervisor-shim/core/misc.c \
 	hypervisor-shim/core/trap.c \
 	hypervisor-shim/core/iret.c \

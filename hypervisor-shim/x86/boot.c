@@ -9,6 +9,8 @@
  */
 #include "x86.h"
 #include "../core/domain.h"
+#include "../core/guest_text.h"
+#include "../core/text.h"
 
 struct boot_info boot_info;
 static char strings[96 * 1024];
@@ -153,29 +155,6 @@ bool boot_parse(uint32_t magic, uint64_t info)
 
 /* -- guests --------------------------------------------------------------- */
 
-/* The value of `key=` among the words of s before "--"; 0: not there. */
-static const char *word_value(const char *s, const char *key, size_t *length)
-{
-    size_t k = strlen(key);
-
-    while (*s) {
-        const char *end;
-
-        while (*s == ' ')
-            s++;
-        for (end = s; *end && *end != ' ';)
-            end++;
-        if (end - s == 2 && s[0] == '-' && s[1] == '-')
-            return NULL;
-        if ((size_t)(end - s) >= k && memcmp(s, key, k) == 0) {
-            *length = (size_t)(end - s) - k;
-            return s + k;
-        }
-        s = end;
-    }
-    return NULL;
-}
-
 /* The value as a string of its own, for a sentence; the latest one only. */
 static const char *shown(const char *value, size_t length)
 {
@@ -195,64 +174,9 @@ static bool value_is(const char *value, size_t length, const char *want)
 bool boot_option(const char *word)
 {
     size_t n;
-    const char *v = word_value(boot_info.cmdline, word, &n);
+    const char *v = text_word(boot_info.cmdline, word, &n);
 
     return v && n == 0;
-}
-
-/* A number with an optional K, M or G; 0: it is none. */
-static uint64_t size_value(const char *s, size_t length)
-{
-    uint64_t v = 0;
-    size_t i = 0;
-
-    for (; i < length && s[i] >= '0' && s[i] <= '9' && v < 1ul << 44; i++)
-        v = v * 10 + (uint64_t)(s[i] - '0');
-    if (i == 0 || i + 1 < length)
-        return 0;
-    if (i == length)
-        return v;
-    switch (s[i] | 0x20) {
-    case 'k':
-        return v << 10;
-    case 'm':
-        return v << 20;
-    case 'g':
-        return v << 30;
-    }
-    return 0;
-}
-
-static void parse_kernel(struct boot_guest *g, const struct boot_module *m, unsigned domid)
-{
-    const char *v, *dash = strstr(m->string, " -- ");
-    size_t n;
-
-    if ((v = word_value(m->string, "mem=", &n)) != NULL && (g->mem = size_value(v, n)) == 0)
-        hv_panic("guest %u: mem=%s is not a size such as 64M", domid, shown(v, n));
-    if ((v = word_value(m->string, "vcpus=", &n)) != NULL) {
-        uint64_t count = size_value(v, n);
-
-        if (count == 0 || count > MAX_VCPUS)
-            hv_panic("guest %u: vcpus=%s is not between 1 and %u", domid, shown(v, n), MAX_VCPUS);
-        g->vcpus = (unsigned)count;
-    }
-    if ((v = word_value(m->string, "name=", &n)) != NULL && n > 0) {
-        n = n < sizeof(g->name) ? n : sizeof(g->name) - 1;
-        memcpy(g->name, v, n);
-        g->name[n] = 0;
-    }
-    g->cmdline = dash ? dash + 4 : "";
-}
-
-static void default_name(struct boot_guest *g, unsigned domid)
-{
-    char *s = g->name;
-
-    if (domid >= 10)
-        *s++ = (char)('0' + domid / 10);
-    *s++ = (char)('0' + domid % 10);
-    *s = 0;
 }
 
 unsigned boot_guests(struct boot_guest *guest, unsigned max)
@@ -262,8 +186,9 @@ unsigned boot_guests(struct boot_guest *guest, unsigned max)
     for (unsigned i = 0; i < boot_info.modules; i++) {
         const struct boot_module *m = &boot_info.module[i];
         size_t n = 0;
-        const char *role = word_value(m->string, "role=", &n);
+        const char *role = text_word(m->string, "role=", &n);
         struct boot_guest *g = &guest[count];
+        char why[128];
 
         if (value_is(role, n, "ramdisk")) {
             if (count == 0)
@@ -278,13 +203,12 @@ unsigned boot_guests(struct boot_guest *guest, unsigned max)
         if (count == max)
             hv_panic("more than %u guests", max);
         *g = (struct boot_guest){.kernel = phys_to_virt(m->start),
-                                 .kernel_size = m->end - m->start,
-                                 .mem = 64ul << 20,
-                                 .vcpus = 1,
-                                 .cmdline = m->string};
-        default_name(g, ++count);
-        if (role)
-            parse_kernel(g, m, count);
+                                 .kernel_size = m->end - m->start};
+        count++;
+        if (!guest_text_parse(g, m->string, why, sizeof(why)))
+            hv_panic("guest %u: %s", count, why);
+        if (!g->name[0])
+            text_format(g->name, sizeof(g->name), "%u", count);
     }
     return count;
 }

@@ -69,13 +69,3 @@ int strcmp(const char *a, const char *b)
         a++, b++;
     return (uint8_t)*a - (uint8_t)*b;
 }
-
-char *strstr(const char *s, const char *what)
-{
-    size_t n = strlen(what);
-
-    for (; *s; s++)
-        if (memcmp(s, what, n) == 0)
-            return (char *)(uintptr_t)s;
-    return NULL;
-}

@@ -66,7 +66,6 @@ void *memset(void *, int, size_t);
 int memcmp(const void *, const void *, size_t);
 size_t strlen(const char *);
 int strcmp(const char *, const char *);
-char *strstr(const char *, const char *);
 
 /* Page-table bits. */
 enum {
