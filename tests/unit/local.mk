@@ -10,3 +10,4 @@ include tests/unit/core/exec.mk
 include tests/unit/core/x86.mk
 include tests/unit/backend/local.mk
 include tests/unit/docs/local.mk
+include tests/unit/scripts/local.mk

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+#
+# PvSource - source files as code without comments, for pv-diffcount and pv-lint.
+#
+# A comment becomes a space and the line breaks that it held, so line numbers stay; strings stay
+# as they are, whatever they look like. What a language is, the file's name says, or its
+# first line. Broken input (an open string, an open comment) ends at its line or at the file's
+# end: no input makes this die. Uses what Debian's perl-base holds and nothing else.
+package PvSource;
+use strict;
+use warnings;
+use Exporter 'import';
+our @EXPORT_OK = qw(language strip code_lines read_file is_binary);
+
+my $quoted = qr/"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?/s;
+my $char   = qr/'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'?/s;
+my $block  = qr{/\*.*?(?:\*/|\z)}s;
+my $line   = qr{//[^\\\n]*+(?:\\(?:\r?\n|.|\z)[^\\\n]*+)*+}s;
+my $number = qr/\.?[0-9](?:[eEpP][+-]|'?[0-9A-Za-z_.])*+/;
+
+# The languages: by extension, by whole name, by interpreter.
+my %by_ext = (
+    (map { $_ => 'c' } qw(c h cc cpp cxx hh hpp def inc)),
+    (map { $_ => 'asm' } qw(s S)),
+    (map { $_ => 'nasm' } qw(asm nasm)),
+    (map { $_ => 'ld' } qw(ld lds x)),
+    (map { $_ => 'make' } qw(mk am mak)),
+    (map { $_ => 'shell' } qw(sh bash pl pm py awk yml yaml conf cfg map tab)),
+    (map { $_ => 'text' } qw(md txt rst json html)),
+);
+
+sub language
+{
+    my ($path, $text) = @_;
+    my ($name) = $path =~ m{([^/]*)\z};
+
+    return 'ldcpp' if $name =~ /\.lds?\.S\z/;
+    return 'make' if $name =~ /\A(?:GNU)?[Mm]akefile(?:\.|\z)|\AKbuild/;
+    return 'shell' if $name =~ /\AKconfig/;
+    return $by_ext{$1} if $name =~ /\.([A-Za-z]+)\z/ && $by_ext{$1};
+    return 'shell' if defined $text && $text =~ m{\A#!.*\b(?:sh|bash|dash|perl|python\d?|awk|make)\b};
+    return 'text';
+}
+
+# A comment, as what is left of it.
+sub gap
+{
+    my ($comment) = @_;
+
+    return ' ' . ("\n" x ($comment =~ tr/\n//));
+}
+
+sub strip_c
+{
+    my ($t) = @_;
+
+    $t =~ s{($block|$line)|(R"([^\s()\\]{0,16})\(.*?(?:\)\3"|\z)|$quoted|$char|$number|[A-Za-z_]\w*+)}
+           {defined $1 ? gap($1) : $2}gse;
+    return $t;
+}
+
+# Linker scripts know block comments only; those that are preprocessed know // as well.
+sub strip_ld
+{
+    my ($t, $cpp) = @_;
+    my $comment = $cpp ? qr/$block|$line/ : $block;
+
+    $t =~ s{($comment)|($quoted)}{defined $1 ? gap($1) : $2}ge;
+    return $t;
+}
+
+# GNU assembler: # begins a comment, except where the preprocessor reads the line.
+sub strip_asm
+{
+    my ($t) = @_;
+    my $cpp = qr/^[ \t]*#[ \t]*(?:define|undef|include|if|ifdef|ifndef|elif|else|endif|error|warning|pragma|line)\b/m;
+
+    $t =~ s{($block|$line)|($cpp[^\n/"]*+(?:/(?![/*])[^\n/"]*+)*+)|(\#[^\n]*+)|($quoted)|('\\?.)}
+           {defined $1 ? gap($1) : defined $2 ? $2 : defined $3 ? ' ' : defined $4 ? $4 : $5}gse;
+    return $t;
+}
+
+sub strip_nasm
+{
+    my ($t) = @_;
+
+    $t =~ s{(;[^\n]*+)|($quoted|$char)}{defined $1 ? ' ' : $2}ge;
+    return $t;
+}
+
+# # at a word's beginning, outside of quotes; here-documents are text of the program.
+sub strip_shell
+{
+    my ($t) = @_;
+
+    $t =~ s{(\A\#![^\n]*)|((?<![^\s;&|(\)`])\#[^\n]*+)|(\\.)|("[^"\\]*+(?:\\.[^"\\]*+)*+"?|'[^']*+'?)
+           |(<<-?\s*(["']?)(\w+)\6[^\n]*\n(?:.*?\n)??[ \t]*\7(?=\n|\z))}
+           {defined $2 ? ' ' : defined $1 ? $1 : defined $3 ? $3 : defined $4 ? $4 : $5}gsex;
+    return $t;
+}
+
+# Make's # needs no word's beginning, knows no quotes, and goes on behind a backslash; in a
+# recipe the shell's rules hold.
+sub strip_make
+{
+    my ($t) = @_;
+    my $out = '';
+
+    while ($t =~ m{\G([^\\\n]*+(?:\\(?:\r?\n|.|\z)[^\\\n]*+)*+\n?)}gcs) {
+        my $logical = $1;
+        last if $logical eq '';
+        if ($logical =~ /\A\t/) {
+            $out .= strip_shell($logical);
+        } else {
+            $logical =~ s/((?:\A|[^\\])(?:\\\\)*)(#.*)\z/$1 . gap($2)/se;
+            $out .= $logical;
+        }
+    }
+    return $out;
+}
+
+sub strip
+{
+    my ($text, $language) = @_;
+
+    return strip_c($text) if $language eq 'c';
+    return strip_asm($text) if $language eq 'asm';
+    return strip_nasm($text) if $language eq 'nasm';
+    return strip_ld($text, 0) if $language eq 'ld';
+    return strip_ld($text, 1) if $language eq 'ldcpp';
+    return strip_shell($text) if $language eq 'shell';
+    return strip_make($text) if $language eq 'make';
+    return $text;
+}
+
+# The lines that count: no blank ones, white space squeezed.
+sub code_lines
+{
+    my ($text) = @_;
+    my @lines;
+
+    for my $l (split /\n/, $text) {
+        $l =~ s/\s+/ /g;
+        $l =~ s/\A | \z//g;
+        push @lines, $l if $l ne '';
+    }
+    return @lines;
+}
+
+sub is_binary
+{
+    return index($_[0], "\0") >= 0;
+}
+
+# The bytes of a file; undef, with $! set, where it cannot be read.
+sub read_file
+{
+    my ($path) = @_;
+
+    open my $f, '<:raw', $path or return undef;
+    local $/;
+    my $text = <$f>;
+    close $f;
+    return defined $text ? $text : '';
+}
+
+1;

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+#
+# The porter's scripts, by small trees with known answers.
+HOST_TESTS += tests/unit/scripts/diffcount.sh
