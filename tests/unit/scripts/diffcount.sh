@@ -197,7 +197,7 @@ map=ok.map touched 5 'glue outside of the tree, in full'
 mkdir -p k/native k/ported libpv/sub
 printf 'int f(void);\nint _start(void)\n{\n    return f();\n}\n' | tee k/native/main.c >k/ported/main.c
 printf '/* glue */\nint f(void)\n{\n    extern int pv_x(void);\n    return pv_x();\n}\n' >k/glue.c
-printf 'int pv_x(void)\n{\n    return 1;\n}\n' >libpv/x.c
+printf 'int pv_x(void)\n{\n    return 1;\n}\n' >./libpv/x.c
 ${CC:-cc} -g -nostdlib -static -ffreestanding -o k/kernel.elf k/ported/main.c k/glue.c ./libpv/x.c 2>err
 echo 'image ../kernel.elf' >image.map
 "$count" --map image.map --json k/native k/ported >out 2>&1
