@@ -52,6 +52,7 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/backend/store_tree.c \
 	hypervisor-shim/backend/store.c \
 	hypervisor-shim/backend/xenstore.c \
+	hypervisor-shim/backend/xenstore_life.c \
 	hypervisor-shim/backend/console.c
 
 SHIM_DIR = hypervisor-shim

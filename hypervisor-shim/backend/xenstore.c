@@ -11,7 +11,7 @@
  * EVENTS_MAX events; what is more is lost, with a reason.
  */
 #include "xenstore.h"
-#include "store.h"
+#include "xenstore_wire.h"
 #include "../core/domain.h"
 #include "../core/event.h"
 #include "../core/heap.h"
@@ -21,34 +21,7 @@
 #include <pv/abi/xenstore.h>
 #include <stdatomic.h>
 
-enum { EVENTS_MAX = 256, HOME_MAX = 32 };
-
-struct message {
-    struct message *next;
-    uint32_t length; /* with its header */
-    char bytes[];
-};
-
-struct watch {
-    struct watch *next;
-    uint16_t path_length, token_length;
-    bool relative; /* events name the path as it was given: below the home */
-    char text[];   /* absolute path, 0, token, 0 */
-};
-
-struct connection {
-    struct domain *domain;
-    struct xenstore_domain_interface *page; /* NULL: not shared */
-    struct store_user user;
-    struct watch *watches;
-    uint32_t nr_watches, nr_events;
-    struct message *out; /* oldest first; the first one is partly sent */
-    uint32_t sent;
-    uint32_t in_length;
-    bool broken;
-    char home[HOME_MAX]; /* "/local/domain/N" */
-    char in[sizeof(struct xen_xsd_sockmsg) + XENSTORE_PAYLOAD_MAX + 1];
-};
+enum { EVENTS_MAX = 256 };
 
 static const char *watch_token(const struct watch *w)
 {
@@ -79,7 +52,7 @@ static bool queue(struct connection *c, struct xen_xsd_sockmsg h, const char *a,
     return true;
 }
 
-static void drop_first(struct connection *c)
+void connection_drop_first(struct connection *c)
 {
     struct message *m = c->out;
     uint32_t type;
@@ -114,7 +87,7 @@ static bool flush(struct connection *c)
         p->rsp[prod++ % XENSTORE_RING_SIZE] = c->out->bytes[c->sent++];
         any = true;
         if (c->sent == c->out->length)
-            drop_first(c);
+            connection_drop_first(c);
     }
     __atomic_store_n(&p->rsp_prod, prod, __ATOMIC_RELEASE); /* the guest sees the bytes first */
     return any;
@@ -190,7 +163,7 @@ static struct watch **watch_find(struct connection *c, const char *path, const c
     return at;
 }
 
-static void watches_reset(struct connection *c)
+void connection_watches_reset(struct connection *c)
 {
     struct watch *w;
 
@@ -476,7 +449,7 @@ static int do_unwatch(struct request *r)
 
 static int do_reset_watches(struct request *r)
 {
-    watches_reset(r->c);
+    connection_watches_reset(r->c);
     return reply_ok(r, 0);
 }
 
@@ -613,7 +586,7 @@ static int perform(struct request *r)
     return requests[r->h.type].fn(r);
 }
 
-static void handle(struct connection *c)
+void connection_handle(struct connection *c)
 {
     struct request *r = &the_request;
     int err;
@@ -677,107 +650,8 @@ void xenstore_notified(struct domain *d)
             break;
         if (!gather(c, &any))
             break;
-        handle(c);
+        connection_handle(c);
     } while (!c->broken);
     if (any)
         evtchn_notify(d, d->store_port);
-}
-
-/* -- a guest's life ---------------------------------------------------------------------------- */
-
-/* What libxl writes of a new PV guest, as far as there is something behind it. */
-static void write_home(struct domain *d, const char *home)
-{
-    static const char *const theirs[] = {"data",
-                                         "drivers",
-                                         "feature",
-                                         "attr",
-                                         "error",
-                                         "control/feature-poweroff",
-                                         "control/feature-reboot",
-                                         "control/feature-suspend",
-                                         "control/sysrq",
-                                         "control/shutdown",
-                                         "device/suspend/event-channel"};
-    char path[96];
-
-#define PATH(...) (text_format(path, sizeof(path), __VA_ARGS__), path)
-    store_writef(home, "%s", "");
-    store_grant(home, 0, d->id, STORE_READ);
-    store_writef(PATH("%s/vm", home), "/vm/%u", d->id);
-    store_writef(PATH("%s/name", home), "%s", d->name);
-    store_writef(PATH("%s/domid", home), "%u", d->id);
-    store_writef(PATH("%s/cpu/0/availability", home), "online");
-    for (unsigned i = 1; i < d->vcpus; i++)
-        store_writef(PATH("%s/cpu/%u/availability", home, i), "online");
-    store_writef(PATH("%s/memory/static-max", home), "%lu", (unsigned long)d->max_pages * 4);
-    store_writef(PATH("%s/memory/target", home), "%lu", (unsigned long)d->pages * 4);
-    store_writef(PATH("%s/control/platform-feature-multiprocessor-suspend", home), "1");
-    store_writef(PATH("%s/console/limit", home), "1048576");
-    store_writef(PATH("%s/console/type", home), "xenconsoled");
-    store_writef(PATH("%s/console/port", home), "%u", d->console_port);
-    store_writef(PATH("%s/console/ring-ref", home), "%lu", (unsigned long)d->console_mfn.n);
-    store_writef(PATH("%s/store/port", home), "%u", d->store_port);
-    store_writef(PATH("%s/store/ring-ref", home), "%lu", (unsigned long)d->store_mfn.n);
-    for (unsigned i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++) {
-        store_writef(PATH("%s/%s", home, theirs[i]), "%s", "");
-        store_grant(path, d->id, d->id, 0);
-    }
-    store_writef(PATH("/vm/%u/name", d->id), "%s", d->name);
-#undef PATH
-}
-
-bool xenstore_create(struct domain *d)
-{
-    struct connection *c;
-
-    if (!store_init())
-        return false;
-    c = heap_alloc(sizeof(*c));
-    if (!c)
-        return false;
-    c->domain = d;
-    c->user.domid = d->id;
-    text_format(c->home, sizeof(c->home), "/local/domain/%u", d->id);
-    d->store = c;
-    return true;
-}
-
-void xenstore_attach(struct domain *d, struct xenstore_domain_interface *page)
-{
-    struct connection *c = d->store;
-
-    write_home(d, c->home);
-    c->page = page;
-    page->server_features = XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR;
-    page->connection = XENSTORE_CONNECTED;
-    store_changed("@introduceDomain", false);
-}
-
-void xenstore_detach(struct domain *d)
-{
-    struct connection *c = d->store;
-
-    if (!c)
-        return;
-    c->page = NULL;
-    store_user_exit(&c->user);
-    watches_reset(c);
-    while (c->out)
-        drop_first(c);
-}
-
-void xenstore_destroy(struct domain *d)
-{
-    struct connection *c = d->store;
-    char path[HOME_MAX];
-
-    if (!c)
-        return;
-    d->store = NULL;
-    store_rm(c->home);
-    text_format(path, sizeof(path), "/vm/%u", d->id);
-    store_rm(path);
-    heap_free(c, sizeof(*c));
-    store_changed("@releaseDomain", false);
 }
