@@ -54,6 +54,9 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/backend/xenstore.c \
 	hypervisor-shim/backend/xenstore_life.c \
 	hypervisor-shim/backend/console.c
+# -- devices --
+SHIM_CORE_SOURCES += \
+	hypervisor-shim/backend/xenbus.c
 
 SHIM_DIR = hypervisor-shim
 SHIM_SRC = $(wildcard $(addprefix $(top_srcdir)/$(SHIM_DIR)/,core/*.c policy/*.c backend/*.c \

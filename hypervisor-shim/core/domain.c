@@ -20,6 +20,7 @@
 #include "text.h"
 #include "time.h"
 #include "../backend/console.h"
+#include "../backend/xenbus.h"
 #include "../backend/xenstore.h"
 #include "../policy/sched.h"
 #include <pv/abi/sched.h>
@@ -166,6 +167,7 @@ static void detach(struct domain *d)
 
     console_detach(d);
     xenstore_detach(d);
+    xenbus_detach(d);
     if (c->loaded && c->loaded->domain == d) {
         plat_vcpu_switch(c->loaded, NULL);
         c->loaded = NULL;

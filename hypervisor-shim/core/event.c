@@ -15,6 +15,7 @@
 #include "guest_mem.h"
 #include "sched.h"
 #include "../backend/console.h"
+#include "../backend/xenbus.h"
 #include "../backend/xenstore.h"
 #include <pv/abi/event_channel.h>
 
@@ -149,6 +150,25 @@ uint32_t evtchn_bind_backend(struct domain *d, enum evtchn_backend b)
     if (port)
         open_port(d, port, (struct evtchn){.state = EVTCHN_BACKEND, .peer = b});
     return port;
+}
+
+bool evtchn_bind_device(struct domain *d, uint32_t port, uint32_t slot)
+{
+    struct evtchn *e = port_of(d, port);
+
+    if (!e || e->state != EVTCHN_UNBOUND || e->remote != 0)
+        return false;
+    *e = (struct evtchn){.state = EVTCHN_BACKEND, .vcpu = e->vcpu, .peer = BACKEND_DEVICE + slot};
+    set_pending(d, e, port);
+    return true;
+}
+
+void evtchn_release_device(struct domain *d, uint32_t port, uint32_t slot)
+{
+    struct evtchn *e = port_of(d, port);
+
+    if (e && e->state == EVTCHN_BACKEND && e->peer == BACKEND_DEVICE + slot)
+        *e = (struct evtchn){.state = EVTCHN_UNBOUND, .vcpu = e->vcpu};
 }
 
 static void close_port(struct domain *d, uint32_t port)
@@ -329,7 +349,9 @@ static __attribute__((noinline)) long op_close(struct vcpu *v, pv_gptr_t arg)
 
 static __attribute__((noinline)) void notify_backend(struct domain *d, uint32_t backend)
 {
-    if (backend == BACKEND_CONSOLE)
+    if (likely(backend >= BACKEND_DEVICE))
+        xenbus_notified(d, backend - BACKEND_DEVICE);
+    else if (backend == BACKEND_CONSOLE)
         console_notified(d);
     else if (backend == BACKEND_STORE)
         xenstore_notified(d);

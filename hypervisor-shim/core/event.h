@@ -22,7 +22,8 @@ enum evtchn_state {
     EVTCHN_IPI,
 };
 
-enum evtchn_backend { BACKEND_NONE, BACKEND_CONSOLE, BACKEND_STORE, BACKENDS };
+/* BACKEND_DEVICE + slot: a device on the bus (backend/xenbus.c). */
+enum evtchn_backend { BACKEND_NONE, BACKEND_CONSOLE, BACKEND_STORE, BACKEND_DEVICE };
 
 struct evtchn {
     uint8_t state; /* enum evtchn_state */
@@ -37,6 +38,10 @@ void evtchn_free(struct domain *d); /* there are no ports of d any more */
 
 /* A new port of d that notifies back end `b`; 0: none free. */
 uint32_t evtchn_bind_backend(struct domain *d, enum evtchn_backend b);
+/* A port of d's that waits for domain 0 notifies this device from now on, and is pending; false: it
+ * does not wait for domain 0. It waits again when it is released. */
+bool evtchn_bind_device(struct domain *d, uint32_t port, uint32_t slot);
+void evtchn_release_device(struct domain *d, uint32_t port, uint32_t slot);
 /* Set port of d pending. Harmless if the guest has closed it. */
 void evtchn_notify(struct domain *d, uint32_t port);
 void evtchn_virq(struct vcpu *v, unsigned virq);
