@@ -8,7 +8,8 @@ EXAMPLES = \
 	examples/03-traps-and-user-mode \
 	examples/04-events \
 	examples/05-ring \
-	examples/06-time
+	examples/06-time \
+	examples/07-store
 
 noinst_PROGRAMS += $(EXAMPLES)
 
@@ -57,6 +58,13 @@ examples_06_time_CFLAGS = $(EXAMPLE_CFLAGS)
 examples_06_time_LDFLAGS = $(EXAMPLE_LDFLAGS)
 examples_06_time_LDADD = libpv/libpv.a
 examples_06_time_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+examples_07_store_SOURCES = examples/07-store.c
+examples_07_store_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+examples_07_store_CFLAGS = $(EXAMPLE_CFLAGS)
+examples_07_store_LDFLAGS = $(EXAMPLE_LDFLAGS)
+examples_07_store_LDADD = libpv/libpv.a
+examples_07_store_DEPENDENCIES = $(EXAMPLE_DEPS)
 
 # Two guests that talk: names its kernel relative to itself, so it belongs beside it.
 noinst_DATA += examples/05-ring.json

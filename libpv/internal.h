@@ -53,4 +53,7 @@ void pv_pool_extend(pfn_t end);
 bool pv_lock(void);
 void pv_unlock(bool enabled);
 
+/* The number of an errno by its name, XEN_EINVAL for names that we don't know. */
+int pv_error_number(const char *name);
+
 #endif

@@ -69,6 +69,7 @@ LIBPV_C = \
 	libpv/space.c \
 	libpv/time.c \
 	libpv/vcpu.c \
+	libpv/xenstore.c \
 	libpv/trap.c
 
 LIBPV_ASM = \
