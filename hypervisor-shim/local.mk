@@ -57,6 +57,11 @@ SHIM_CORE_SOURCES += \
 # -- devices --
 SHIM_CORE_SOURCES += \
 	hypervisor-shim/backend/xenbus.c
+# -- drivers --
+SHIM_CORE_SOURCES += \
+	hypervisor-shim/core/device.c \
+	hypervisor-shim/drivers/pci.c \
+	hypervisor-shim/drivers/virtio.c
 
 SHIM_DIR = hypervisor-shim
 SHIM_SRC = $(wildcard $(addprefix $(top_srcdir)/$(SHIM_DIR)/,core/*.c policy/*.c backend/*.c \

@@ -28,7 +28,4 @@ void device_interrupt(unsigned n);
 /* CPU_WORK_DEVICE: call the handlers of the lines that have. */
 void device_work(void);
 
-/* Make a message of line n: what a device is to write, and where (the machine's). */
-void plat_message(unsigned n, uint64_t *address, uint32_t *data);
-
 #endif

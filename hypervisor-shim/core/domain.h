@@ -147,6 +147,7 @@ enum cpu_work {
     CPU_WORK_RESCHED = 1 << 1, /* another vCPU may deserve the CPU */
     CPU_WORK_CONSOLE = 1 << 2, /* input bytes are waiting */
     CPU_WORK_EXIT    = 1 << 3, /* domains have ended: clean up, maybe power off */
+    CPU_WORK_DEVICE  = 1 << 4, /* devices have interrupted: device_irqs says which */
 };
 
 struct cpu {
@@ -157,6 +158,7 @@ struct cpu {
     uint64_t slice_end;                   /* the policy wants to be asked again then */
     uint64_t armed;                       /* what plat_timer_arm() was told last; UINT64_MAX: off */
     volatile uint32_t work;               /* enum cpu_work */
+    volatile uint32_t device_irqs;        /* lines that have interrupted: device.h */
     uint32_t id;
     void *arch;                           /* x86/'s own */
 };

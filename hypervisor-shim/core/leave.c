@@ -3,7 +3,7 @@
  * leave.c - the end of every entry: do what is pending, choose who runs, deliver its events.
  *
  *   hv_leave ─► no work, no upcall ─────────────────────────► back to the guest
- *            └► work bits: timers, console, ended guests
+ *            └► work bits: timers, console, devices, ended guests
  *             ─► the policy's choice; nobody: idle until an interrupt
  *             ─► its NMI, its event callback ──────────────► enter it
  *
@@ -11,6 +11,7 @@
  * the slow path takes the work bits before it acts on them, so that none is lost.
  */
 #include "bounce.h"
+#include "device.h"
 #include "event.h"
 #include "hostview_publish.h"
 #include "sched.h"
@@ -28,6 +29,8 @@ static void do_work(uint32_t work)
         timer_run(plat_now());
     if (work & CPU_WORK_CONSOLE)
         console_input();
+    if (work & CPU_WORK_DEVICE)
+        device_work();
     if (work & CPU_WORK_EXIT)
         domain_bury();
 }

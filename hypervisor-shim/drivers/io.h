@@ -19,6 +19,9 @@ void *mmio_map(uint64_t phys, size_t bytes);
 uint32_t pci_config_read(uint32_t bdf, unsigned reg);
 void pci_config_write(uint32_t bdf, unsigned reg, uint32_t value);
 
+/* What a device is to write, and where, to interrupt on a line of core/device.h. */
+void io_message(unsigned line, uint64_t *address, uint32_t *data);
+
 #ifdef PLAT_ACCESS
 #define IO_ACCESS(bits)                                                     \
     static inline uint##bits##_t io_read##bits(const volatile void *reg)    \

@@ -42,7 +42,9 @@ struct virtio {
     uint32_t notify_multiplier;
     uint64_t features; /* agreed */
     bool broken;
-    struct virtq *queues; /* a list */
+    struct virtq *queues;             /* a list */
+    struct device_irq irq;            /* its configuration has changed, or it gives up */
+    void (*changed)(struct virtio *); /* the former; NULL: of no interest */
 };
 
 /* Reset the device, and agree on features: those of `want` (and the three above) that it offers.
@@ -73,11 +75,12 @@ struct virtq {
     /* A request has ended: `written` bytes by the device (bounded by its in segments), or -XEN_EIO.
      */
     void (*done)(struct virtq *q, void *cookie, long written);
-    uint16_t index, size;      /* which queue; its slots, a power of two */
-    uint16_t max_segments;     /* of one request */
-    uint16_t free, first_free; /* slots */
-    uint16_t avail, kicked;    /* next index of ours; as the device was told last */
-    uint16_t seen;             /* used index up to which requests have ended */
+    void (*batch_done)(struct virtq *q); /* after each handful of done(), or none; NULL: nothing */
+    uint16_t index, size;                /* which queue; its slots, a power of two */
+    uint16_t max_segments;               /* of one request */
+    uint16_t free, first_free;           /* slots */
+    uint16_t avail, kicked;              /* next index of ours; as the device was told last */
+    uint16_t seen;                       /* used index up to which requests have ended */
     bool indirect, event_idx;
     struct virtq_desc *desc;
     struct virtq_avail *avail_ring;
@@ -90,8 +93,9 @@ struct virtq {
     struct virtq *next; /* of the device */
 };
 
-/* Make queue `index` of at most `size` slots (0: as many as the device offers), requests of up
- * to max_segments, and its own interrupt. False (logged): the device has no such queue, no memory.
+/* Make queue `index` of at most `size` slots (a power of two, or 0: as many as the device offers),
+ * requests of up to max_segments (cut to the slots), and its own interrupt. False (logged): the
+ * device has no such queue, no memory.
  */
 bool virtq_init(struct virtq *q, struct virtio *d, unsigned index, unsigned size,
                 unsigned max_segments, void (*done)(struct virtq *, void *, long));
@@ -99,7 +103,7 @@ bool virtq_init(struct virtq *q, struct virtio *d, unsigned index, unsigned size
 bool virtq_room(const struct virtq *q, unsigned n);
 /* Queue a request: segment[0..out) is for the device to read, segment[out..out + in) for it to
  * write. The device need not notice before virtq_kick(). False: no room, too long, or broken; then
- * nothing has happened. The cookie, not NULL, comes back in done(), once. */
+ * nothing has happened. The cookie comes back in done(), once. */
 bool virtq_add(struct virtq *q, const struct virtq_segment *segment, unsigned out, unsigned in,
                void *cookie);
 /* Tell the device of what was added, if it wants to be told. */

@@ -7,6 +7,7 @@
  * are masked; a trap in ring 0 is either listed in the extable, or the end.
  */
 #include "x86.h"
+#include "../core/device.h"
 #include "../core/entry.h"
 #include "../core/guest_mem.h"
 #include "../core/mm.h"
@@ -20,6 +21,8 @@ enum {
     LAPIC_LINT0 = 0x350,
     LAPIC_ID = 0x20
 };
+_Static_assert(VECTOR_DEVICE + DEVICE_IRQS <= VECTOR_SPURIOUS, "one vector for each line");
+#define MESSAGE_ADDRESS 0xfee00000u
 enum { LVT_MASKED = 1 << 16, APIC_X2 = 1 << 10, APIC_ON = 1 << 11 };
 
 volatile uint32_t *lapic;
@@ -75,6 +78,13 @@ void intr_init(void)
         ioapic = mmio_map(acpi_ioapic, PV_PAGE_SIZE);
 }
 
+void io_message(unsigned line, uint64_t *address, uint32_t *data)
+{
+    *address = MESSAGE_ADDRESS | (lapic[LAPIC_ID / 4] >> 24) << 12; /* to this CPU */
+    *data = VECTOR_DEVICE + line;                                   /* fixed, edge */
+}
+
+/* All our vectors are in this one word of those that wait. */
 bool plat_interrupt_pending(void)
 {
     return lapic[LAPIC_IRR / 4 + 4 * (VECTOR_SERIAL / 32)] != 0;
@@ -82,6 +92,11 @@ bool plat_interrupt_pending(void)
 
 static void irq(unsigned vector)
 {
+    if (vector - VECTOR_DEVICE < DEVICE_IRQS) {
+        lapic[LAPIC_EOI / 4] = 0;
+        device_interrupt(vector - VECTOR_DEVICE);
+        return;
+    }
     switch (vector) {
     case VECTOR_TIMER:
         lapic[LAPIC_EOI / 4] = 0;

@@ -64,6 +64,7 @@
 #define VECTOR_PIC      0xf0 /* 0xf0..0xff: the legacy controllers' spurious ones */
 #define VECTOR_SERIAL   0xe0
 #define VECTOR_TIMER    0xe1
+#define VECTOR_DEVICE   0xe2 /* DEVICE_IRQS of them (core/device.h) */
 #define VECTOR_SPURIOUS 0xef
 
 #endif

@@ -6,6 +6,7 @@
 #include "../core/entry.h"
 #include "../core/hostview_publish.h"
 #include "../core/platform.h"
+#include "../drivers/pci.h"
 
 enum { MAX_GUESTS = MAX_DOMAINS - 1 };
 
@@ -32,6 +33,7 @@ _Noreturn void x86_start(uint32_t magic, uint32_t info)
     hostview_init(memory_low(), memory_size());
     intr_route(4, VECTOR_SERIAL);
     uart_interrupt_enable();
+    pci_init();
     n = boot_guests(guest, MAX_GUESTS);
     v = hv_start(guest, n);
     memory_release_modules();

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "layout.h"
 #include "../core/domain.h"
+#include "../drivers/io.h"
 
 enum {
     CR0_TS = 1 << 3,
@@ -224,7 +225,6 @@ void memory_init(void); /* direct map, frame table, M2P, free memory */
 void memory_release_modules(void);
 uint64_t memory_size(void); /* bytes of usable RAM */
 uint64_t memory_low(void);  /* where the RAM below 4 GiB ends, for hostview.h */
-void *mmio_map(uint64_t phys, size_t bytes);
 extern uint64_t idle_root;                /* physical address of the L4 that maps no guest */
 void hv_map(uint64_t va, uint64_t entry); /* one page of slots 257..261; tables as needed */
 void hv_map_table(uint64_t va, uint64_t *table);
