@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# PvSource - source files as code without comments, for pv-diffcount and pv-lint.
+# PvSource - source files as code without comments, and what else pv-diffcount and pv-lint share.
 #
 # A comment becomes a space and the line breaks that it held, so line numbers stay; strings stay
 # as they are, whatever they look like. What a language is, the file's name says, or its
@@ -10,7 +10,7 @@ package PvSource;
 use strict;
 use warnings;
 use Exporter 'import';
-our @EXPORT_OK = qw(language strip code_lines read_file is_binary);
+our @EXPORT_OK = qw(language strip code_lines read_file is_binary glob_re json_string output_of usage);
 
 my $quoted = qr/"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?/s;
 my $char   = qr/'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'?/s;
@@ -145,6 +145,52 @@ sub code_lines
         push @lines, $l if $l ne '';
     }
     return @lines;
+}
+
+# A glob as a regular expression: * also crosses slashes, so `net/*` is all below net.
+sub glob_re
+{
+    my ($glob) = @_;
+    my $re = join '', map { $_ eq '*' ? '.*' : $_ eq '?' ? '[^/]' : quotemeta } split //, $glob;
+
+    return qr/\A$re\z/s;
+}
+
+sub json_string
+{
+    my ($s) = @_;
+
+    $s =~ s/(["\\])/\\$1/g;
+    $s =~ s/([\x00-\x1f\x7f-\xff])/sprintf '\\u%04x', ord $1/ge;
+    return "\"$s\"";
+}
+
+# The output of a command, run without a shell; undef where it failed.
+sub output_of
+{
+    my (@command) = @_;
+
+    my $pid = open(my $pipe, '-|') // return undef;
+    if ($pid == 0) {
+        open STDERR, '>', '/dev/null';
+        { no warnings 'exec'; exec @command; }
+        exit 127;
+    }
+    local $/;
+    my $out = <$pipe>;
+    return close $pipe ? $out // '' : undef;
+}
+
+# Shows the opening comment of a script from its fourth line on, and ends.
+sub usage
+{
+    my ($script, $to, $status) = @_;
+
+    for (split /\n/, (read_file($script) // '') =~ s/\A(?:.*\n){3}//r) {
+        last unless /\A# ?(.*)/;
+        print $to $1, "\n";
+    }
+    exit $status;
 }
 
 sub is_binary
