@@ -57,6 +57,11 @@ SHIM_CORE_SOURCES += \
 # -- devices --
 SHIM_CORE_SOURCES += \
 	hypervisor-shim/backend/xenbus.c
+# -- disks --
+SHIM_CORE_SOURCES += \
+	hypervisor-shim/policy/fence.c \
+	hypervisor-shim/policy/disk_fifo.c \
+	hypervisor-shim/policy/disk_elevator.c
 # -- drivers --
 SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/device.c \

@@ -21,8 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SECTOR_SIZE = 512, SECTOR_SHIFT = 9, BLOCKDEVS = 16 };
+enum { SECTOR_SIZE = 512, SECTOR_SHIFT = 9, BLOCKDEVS = 16, BLOCKDEV_SEGMENTS = 11 };
 
+/* A discard is advice: a device may do less of it than was asked, or nothing. */
 enum bio_op { BIO_READ, BIO_WRITE, BIO_FLUSH, BIO_DISCARD };
 
 struct bio_segment {
@@ -31,19 +32,21 @@ struct bio_segment {
 };
 
 struct bio {
-    uint8_t op;          /* enum bio_op: what the driver is to do now */
-    uint8_t fence;       /* BIO_WRITE, BIO_FLUSH: all of its owner's before it are done before it
-                            starts, and it is done before any of its owner's after it starts */
-    uint8_t stage, held; /* disk.c's and policy/fence.c's */
-    uint16_t owner;      /* the guest's domid */
-    uint16_t segments;   /* BIO_READ, BIO_WRITE: at least 1, at most max_segments of the device */
-    uint64_t sector;     /* on the device, in SECTOR_SIZE */
-    uint64_t sectors;    /* how many; 0 for a flush */
+    uint8_t op;     /* enum bio_op: what the driver is to do now */
+    uint8_t fence;  /* after all of its owner's before it, and before all of its owner's after it */
+    uint8_t stage;  /* disk.c's */
+    uint16_t owner; /* the guest's domid */
+    uint16_t segments; /* BIO_READ, BIO_WRITE: at least 1, at most max_segments of the device */
+    uint64_t sector;   /* on the device, in SECTOR_SIZE */
+    uint64_t sectors;  /* how many; 0 for a flush */
     const struct bio_segment *segment;
-    void (*done)(struct bio *, bool ok); /* may submit the next one, and free this one */
-    uint64_t arrived;                    /* ns: when disk_submit() got it */
-    struct bio *next, *prev;             /* of whoever has it: the policy, then the driver */
-    struct bio *older, *newer;           /* the policy's, in order of arrival */
+    /* The driver's last word; whoever reads the disk hears `end` (disk.h). */
+    void (*done)(struct bio *, bool ok);
+    void (*end)(struct bio *, bool ok);
+    struct blockdev *dev;
+    uint64_t arrived;          /* ns: when disk_submit() got it */
+    struct bio *next, *prev;   /* whoever has it: fence, policy, driver */
+    struct bio *older, *newer; /* the policy's */
 };
 
 struct blockdev;
@@ -63,7 +66,7 @@ struct blockdev {
     char name[16];         /* as disk= says it: vda, ram0 */
     uint64_t sectors;      /* in SECTOR_SIZE */
     uint32_t sector_size;  /* physical, a multiple of SECTOR_SIZE: all bios are aligned to it */
-    uint16_t max_segments; /* of one bio; at least 1 */
+    uint16_t max_segments; /* of one bio; at least BLOCKDEV_SEGMENTS */
     uint16_t depth;        /* bios in the driver at a time; 0: as disk.c likes (32) */
     bool readonly;
     bool can_flush; /* has a volatile cache, and BIO_FLUSH; false: what is done is on the medium */
@@ -73,7 +76,8 @@ struct blockdev {
 
 /* -- for drivers --------------------------------------------------------------------------- */
 
-/* From now on guests may be given slices of dev, which stays. False: no memory, or BLOCKDEVS. */
+/* From now on guests may be given slices of dev, which stays. False: no memory, BLOCKDEVS are
+ * there, or it is too small in what it takes. */
 bool blockdev_register(struct blockdev *dev);
 /* After each batch of done(): the next bios are sent, and guests told. */
 void blockdev_completed(struct blockdev *dev);

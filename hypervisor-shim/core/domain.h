@@ -139,6 +139,7 @@ struct domain {
     uint8_t handle[16];
     struct timer watchdog[2]; uint8_t watchdog_used;
     uint8_t pollers;                      /* vCPUs in SCHEDOP_poll */
+    struct { uint64_t requests, read, written; } disk; /* metering: sectors that it asked for */
     uint64_t unknown_calls;               /* hypercall numbers below 64 that were refused once */
 };
 
