@@ -7,6 +7,7 @@ PVCTL_SOURCES = \
 	tools/pvctl/args.c \
 	tools/pvctl/config.c tools/pvctl/config.h \
 	tools/pvctl/demux.c tools/pvctl/demux.h \
+	tools/pvctl/disk.c tools/pvctl/disk.h \
 	tools/pvctl/gdb.c tools/pvctl/gdb.h \
 	tools/pvctl/image.c tools/pvctl/image.h \
 	tools/pvctl/machine.c tools/pvctl/machine.h \

@@ -78,7 +78,7 @@ fi
 config 'is not JSON' '{ "guests": [' 'c.json:1:[0-9]*: '
 config 'is empty' '' 'c.json:'
 config 'has an unknown key' '{"guests":[{"kernel":"k"}],"color":1}' 'unknown key "color"'
-config 'has an unknown guest key' '{"guests":[{"kernel":"k","disk":"d"}]}' 'guests\[0\]" has the unknown key "disk"'
+config 'has an unknown guest key' '{"guests":[{"kernel":"k","disc":"d"}]}' 'guests\[0\]" has the unknown key "disc"'
 config 'has a wrong type' '{"guests":[{"kernel":["k"]}]}' 'guests\[0\].kernel" is an array'
 config 'has a double key' '{"guests":[{"kernel":"k","mem":"64M","mem":"32M"}]}' 'duplicate.*remove one'
 config 'has two guests of one name' \
@@ -92,6 +92,66 @@ config 'wants more memory than there is' \
     '{"memory":"64M","guests":[{"kernel":"'"$image"'","mem":"128M"}]}' 'the machine has 64 MiB'
 refuse 'config: is a kernel' 'write --kernel' run "$image"
 refuse 'config: is not there' 'none.json: cannot be read' run none.json
+
+# -- disks -------------------------------------------------------------------------------
+disk() { # WHAT WORDS VALUE...: one guest with these disks
+    what=$1 words=$2
+    shift 2
+    for value; do
+        set -- "$@" --disk "$value"
+        shift
+    done
+    refuse "disk: $what" "$words" run --kernel "$image" "$@"
+}
+truncate -s 1M d.img
+ln d.img same.img
+ln -s d.img link.img
+mkfifo pipe
+head -c 1000 /dev/zero >odd
+disk 'is not there' 'nowhere: cannot be read (No such file' nowhere
+disk 'is a directory' 'dir: is a directory; give a disk image' dir
+disk 'is a directory, to be read' 'dir: is a directory; give a disk image' dir,ro
+disk 'is a pipe' 'pipe: is neither a file nor a disk' pipe
+disk 'is a terminal' 'null: is neither a file nor a disk' /dev/null
+disk 'is empty' 'empty: the file is empty; .*truncate' empty
+disk 'has part of a sector' 'odd: its 1000 bytes are not whole sectors.*truncate -s %512 odd' odd
+disk 'has no name' 'names no file' ,ro
+disk 'has a comma too many' 'd.img,rw: cannot be read' d.img,rw
+disk 'has no such partition number' '"part=0" does not name a partition' d.img,part=0
+disk 'has half a slice' '"slice=8" is not a slice' d.img,slice=8
+disk 'has an empty slice' '"slice=8+0" is not a slice' d.img,slice=8+0
+disk 'has a slice beyond its end' 'has 2048 sectors, and slice=2047+2 ends beyond' d.img,slice=2047+2
+disk 'has a slice and a partition' 'both a partition and a slice' d.img,slice=8+8,part=1
+disk 'is twice the same' 'guests smoke and smoke both have it, and one of them writes; add ,ro' d.img d.img
+disk 'is the same by another name' 'one of them writes' d.img same.img,ro
+disk 'is the same through a link' 'one of them writes' link.img,ro d.img
+disk 'has slices that overlap' 'one of them writes' d.img,slice=0+9 d.img,ro,slice=8+8
+disk 'has one partition twice' 'one of them writes' d.img,part=1,ro d.img,part=1
+disk 'are too many' '--disk: more than 16 disks' d.img,ro d.img,ro d.img,ro d.img,ro d.img,ro d.img,ro \
+    d.img,ro d.img,ro d.img,ro d.img,ro d.img,ro d.img,ro d.img,ro d.img,ro d.img,ro d.img,ro d.img,ro
+refuse 'disk: belongs to no guest' 'comes before any --kernel' run --disk d.img --kernel "$image"
+refuse 'disk: two guests write it' 'guests left and right both have it' run --kernel "$image" --name left \
+    --disk d.img --kernel "$image" --name right --disk same.img
+refuse 'disk: on Xen alone' 'nobody serves a disk' run --on xen --kernel "$image" --disk d.img
+config 'has a disk that is a number' '{"guests":[{"kernel":"'"$image"'","disks":[1]}]}' '"guests\[0\].disks" is a number'
+config 'has a disk that is no list' '{"guests":[{"kernel":"'"$image"'","disks":"d.img"}]}' '"guests\[0\].disks" is a string; it must be an array'
+config 'has a disk that is not there' '{"guests":[{"kernel":"'"$image"'","disks":["no.img"]}]}' '/no.img: cannot be read'
+# Rights can be missing only for somebody who is not root.
+n=$((n + 1))
+chmod 755 . && chmod 444 d.img
+if [ "$(id -u)" = 0 ]; then
+    as='setpriv --reuid 65534 --clear-groups'
+else
+    as=''
+fi
+if $as "$pvctl" run --kernel "$image" --disk "$work/d.img" >out 2>err </dev/null; then
+    echo "not ok $n - disk: may not be written"
+elif grep -q 'd.img: cannot be written (Permission denied); add ,ro' err; then
+    echo "ok $n - disk: may not be written"
+else
+    echo "not ok $n - disk: may not be written:"
+    sed 's/^/# /' err
+fi
 
 # -- usage -----------------------------------------------------------------------------
 refuse 'unknown command' 'fly is not a command' fly

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "disk.h"
 #include "say.h"
 
 enum opt {
@@ -29,6 +30,7 @@ enum opt {
     O_QUIET,
     O_KERNEL,
     O_RAMDISK,
+    O_DISK,
     O_CMDLINE,
     O_MEM,
     O_VCPUS,
@@ -55,6 +57,7 @@ static const struct {
     [O_QUIET] = {"--quiet", NULL},
     [O_KERNEL] = {"--kernel", "a file name"},
     [O_RAMDISK] = {"--ramdisk", "a file name"},
+    [O_DISK] = {"--disk", "a file name, and perhaps ,ro behind it"},
     [O_CMDLINE] = {"--cmdline", "a command line"},
     [O_MEM] = {"--mem", "a size such as 64M"},
     [O_VCPUS] = {"--vcpus", "a number"},
@@ -109,6 +112,8 @@ static int take_guest(struct plan *p, enum opt o, const char *value)
     switch (o) {
     case O_RAMDISK:
         return take_text(name, value, &g->ramdisk);
+    case O_DISK:
+        return disk_take(g, name, value, NULL);
     case O_CMDLINE:
         return take_text(name, value, &g->cmdline);
     case O_MEM:

@@ -6,7 +6,7 @@
  *     "on": "shim",  "timeout": 60,  "cpu": "max,-smap",  "memory": "1G",  "icount": false,
  *     "guests": [
  *       { "name": "left", "kernel": "05-ring", "ramdisk": "data.cpio",
- *         "cmdline": "role=producer", "mem": "64M", "vcpus": 1 }
+ *         "cmdline": "role=producer", "mem": "64M", "vcpus": 1, "disks": [ "root.img,ro" ] }
  *     ]
  *   }
  *
@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "disk.h"
 #include "image.h"
 #include "say.h"
 
@@ -191,6 +192,26 @@ static int read_on(const struct reader *r, const json_t *v)
     return 0;
 }
 
+static int read_disks(const struct reader *r, int n, const json_t *array, struct guest *g)
+{
+    char *at = place(n, "disks");
+    int rc = 0;
+
+    if (!json_is_array(array))
+        rc =
+            wrong_type(r, n, "disks", array, "an array of strings such as \"FILE\" or \"FILE,ro\"");
+    for (size_t i = 0; !rc && i < json_array_size(array); i++) {
+        char *text = NULL;
+
+        rc = read_string(r, n, "disks", json_array_get(array, i), &text);
+        if (!rc)
+            rc = disk_take(g, at, text, r->dir);
+        free(text);
+    }
+    free(at);
+    return rc;
+}
+
 static int read_guest(const struct reader *r, int n, json_t *object)
 {
     struct guest *g = &r->plan->guest[r->plan->guests++];
@@ -209,6 +230,8 @@ static int read_guest(const struct reader *r, int n, json_t *object)
             rc = read_path(r, n, key, v, &g->kernel);
         else if (!strcmp(key, "ramdisk"))
             rc = read_path(r, n, key, v, &g->ramdisk);
+        else if (!strcmp(key, "disks"))
+            rc = read_disks(r, n, v, g);
         else if (!strcmp(key, "cmdline"))
             rc = read_string(r, n, key, v, &g->cmdline);
         else if (!strcmp(key, "name"))
@@ -219,7 +242,7 @@ static int read_guest(const struct reader *r, int n, json_t *object)
             rc = read_count(r, n, key, v, 1, MAX_GUEST_VCPUS, &g->vcpus);
         else
             rc = say_bad("%s: \"guests[%d]\" has the unknown key \"%s\"; a guest has kernel, "
-                         "ramdisk, cmdline, name, mem and vcpus.",
+                         "ramdisk, disks, cmdline, name, mem and vcpus.",
                          r->path, n, key);
         if (rc)
             return rc;
@@ -437,6 +460,12 @@ int plan_check(struct plan *p)
             return EXIT_USAGE;
         sum += p->guest[i].mem;
     }
+    if (disks_check(p))
+        return EXIT_USAGE;
+    if (p->on == ON_XEN && p->drives)
+        return say_bad(
+            "--on xen runs a guest as Xen's only domain, where nobody serves a disk; leave "
+            "the disk out, or run it on the shim.");
     if (!p->cpu)
         p->cpu = xstrdup("max,-smap");
     if (!p->memory) {
@@ -464,6 +493,8 @@ void plan_free(struct plan *p)
         free(p->guest[i].kernel);
         free(p->guest[i].ramdisk);
         free(p->guest[i].cmdline);
+        for (unsigned d = 0; d < p->guest[i].disks; d++)
+            free(p->guest[i].disk[d].file);
     }
     free(p->machine);
     free(p->console);

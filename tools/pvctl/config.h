@@ -18,6 +18,7 @@ enum {
     MAX_GUEST_VCPUS = 32,
     MAX_CMDLINE = 1023, /* start_info's field, without its end */
     MAX_NAME = 31,
+    MAX_DISKS = 16, /* of one guest, and of the machine */
 };
 
 #define MIB                (1ull << 20)
@@ -26,10 +27,28 @@ enum {
 
 enum peer { ON_SHIM, ON_XEN };
 
+/* A guest's disk, xvda, xvdb ... in their order: a file, or part of it. */
+struct disk {
+    char *file;
+    bool readonly;
+    unsigned part;           /* a partition's number; 0: none */
+    uint64_t first, sectors; /* a slice, in sectors of 512 bytes; 0, 0: all of it */
+    unsigned drive;          /* after plan_check(): which of the plan's drives */
+};
+
+/* A file that is a disk of the machine, whoever uses it. */
+struct drive {
+    const char *file;
+    uint64_t sectors, device, inode;
+    bool writable;
+};
+
 struct guest {
     char *name, *kernel, *ramdisk, *cmdline;
     uint64_t mem;   /* bytes; 0: not said */
     unsigned vcpus; /* 0: not said */
+    struct disk disk[MAX_DISKS];
+    unsigned disks;
 };
 
 struct plan {
@@ -46,6 +65,8 @@ struct plan {
     size_t nr_qemu_args;
     struct guest guest[MAX_GUESTS];
     size_t guests;
+    struct drive drive[MAX_DISKS];
+    unsigned drives;
 };
 
 /* "64M" -> bytes. 0 if text is not a size (a whole number and K, M or G). */

@@ -21,6 +21,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "say.h"
 
 #ifndef PVCTL_LIBDIR
@@ -337,11 +338,15 @@ static char *modules(const struct machine *m, const struct plan *p)
         const struct guest *g = &p->guest[i];
         char *k = link_file(m, 'k', i + 1, g->kernel), *text, *doubled, *longer;
 
-        if (p->on == ON_XEN)
+        if (p->on == ON_XEN) {
             text = xasprintf("%s%s%s", k, *g->cmdline ? " " : "", g->cmdline);
-        else
-            text = xasprintf("%s role=kernel name=%s mem=%lluK vcpus=%u -- %s", k, g->name,
-                             (unsigned long long)(g->mem >> 10), g->vcpus, g->cmdline);
+        } else {
+            char *disks = disk_words(g);
+
+            text = xasprintf("%s role=kernel name=%s mem=%lluK vcpus=%u%s -- %s", k, g->name,
+                             (unsigned long long)(g->mem >> 10), g->vcpus, disks, g->cmdline);
+            free(disks);
+        }
         doubled = double_commas(text);
         longer = xasprintf("%s%s%s", all, *all ? "," : "", doubled);
         free(all);
@@ -372,6 +377,22 @@ static char *hypervisor_options(const struct plan *p)
                          (unsigned long long)(g->mem >> 10), (unsigned long long)(g->mem >> 10),
                          g->vcpus, more);
     return xstrdup(more);
+}
+
+/* The drives, in the plan's order. Host caches are used, and a guest's flush empties them. */
+static void drives(struct machine *m, const struct plan *p)
+{
+    for (unsigned i = 0; i < p->drives; i++) {
+        char *file = link_file(m, 'd', i + 1, p->drive[i].file);
+
+        ARGS(m, "-drive");
+        arg(m, xasprintf("if=none,id=d%u,format=raw,cache=writeback,discard=unmap,readonly=%s,"
+                         "file=%s",
+                         i, p->drive[i].writable ? "off" : "on", file));
+        ARGS(m, "-device");
+        arg(m, xasprintf("virtio-blk-pci,disable-legacy=on,drive=d%u", i));
+        free(file);
+    }
 }
 
 /* A port that is free now; QEMU takes it a moment later. */
@@ -422,6 +443,7 @@ int machine_make(struct machine *m, const struct plan *p)
         ARGS(m, "-S", "-gdb");
         arg(m, xasprintf("tcp:127.0.0.1:%s", m->gdb_port));
     }
+    drives(m, p);
     for (size_t i = 0; i < p->nr_qemu_args; i++)
         arg(m, xstrdup(p->qemu_args[i]));
     ARGS(m, "-kernel", m->image, "-append");

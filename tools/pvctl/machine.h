@@ -5,7 +5,7 @@
  *   BASE/NAME/ram      the memory (the shim's is shared: `list`, `why`, `dmesg` read it)
  *   BASE/NAME/lock     held while pvctl runs it; a free lock means that it has ended
  *   BASE/NAME/keep     it has ended, and its memory is to stay readable
- *   BASE/NAME/kN, rN   links to the guests' files, so that no name confuses QEMU
+ *   BASE/NAME/kN, rN, dN  links to the guests' files, so that no name confuses QEMU
  *
  * BASE is $PVCTL_RUN, or pvctl-UID in /dev/shm or, where that is too small, in /tmp.
  */

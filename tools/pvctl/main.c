@@ -59,8 +59,8 @@ static const struct command {
     {"run", "boot guests and stay with them to the end",
      "[--on shim|xen] [--timeout S] [--console FILE] [--icount] [--gdb] [--keep]\n"
      "    [--machine NAME] [--memory SIZE] [--cpu MODEL] [--hv-args STR] [--qemu-arg ARG]\n"
-     "    [--verbose] [--quiet] CONFIG.json | --kernel FILE [--ramdisk FILE] [--cmdline STR]\n"
-     "    [--mem SIZE] [--vcpus N] [--name NAME] [--kernel ...]",
+     "    [--verbose] [--quiet] CONFIG.json | --kernel FILE [--ramdisk FILE] [--disk FILE[,ro]]\n"
+     "    [--cmdline STR] [--mem SIZE] [--vcpus N] [--name NAME] [--kernel ...]",
      command_run},
     {"check", "tell whether a file is a kernel that would boot", "IMAGE...", command_check},
     {"list", "show machines and their guests", "[--json] [MACHINE]", command_list},

@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/pvctl/config.h"
+#include "tools/pvctl/disk.h"
 #include "tools/pvctl/say.h"
 
 static char said[4096];
@@ -44,6 +46,52 @@ static void json_refused(const char *text, const char *words)
     one_sentence(rc, words);
     cr_assert(strstr(said, "c.json"), "%s", said);
     plan_free(&p);
+}
+
+Test(config, disks_understood)
+{
+    static const char text[] = "{ \"guests\": [ { \"kernel\": \"k\", \"disks\": [ \"a,b,ro\", "
+                               "\"/c,part=3\", \"d,ro,slice=8+16\" ] } ] }";
+    struct plan p = {0};
+    const struct disk *d = p.guest[0].disk;
+    char *words;
+
+    cr_assert_eq(plan_from_json(&p, "c.json", text, strlen(text), "dir"), 0);
+    cr_assert_eq(p.guest[0].disks, 3);
+    cr_assert_str_eq(d[0].file, "dir/a,b");
+    cr_assert(d[0].readonly && !d[0].part && !d[0].sectors);
+    cr_assert_str_eq(d[1].file, "/c");
+    cr_assert(!d[1].readonly && d[1].part == 3);
+    cr_assert_str_eq(d[2].file, "dir/d");
+    cr_assert(d[2].readonly && d[2].first == 8 && d[2].sectors == 16);
+    p.guest[0].disk[1].drive = 1;
+    words = disk_words(&p.guest[0]);
+    cr_assert_str_eq(words, " disk=vda,ro disk=vdb:3 disk=vda:8+16,ro");
+    free(words);
+    plan_free(&p);
+}
+
+/* Two guests, one file: three parts of it that do not meet, and one read by both. */
+Test(config, disks_shared)
+{
+    char file[] = "/tmp/pvctl-disk-XXXXXX", text[512];
+    int fd = mkstemp(file);
+    struct plan p = {0};
+
+    cr_assert_eq(ftruncate(fd, 1 << 20), 0);
+    close(fd);
+    snprintf(text, sizeof(text),
+             "{ \"guests\": [ { \"kernel\": \"k\", \"disks\": [ \"%s,slice=0+8\", "
+             "\"%s,ro,slice=16+8\" ] }, { \"kernel\": \"k\", \"disks\": [ \"%s,slice=8+8\", "
+             "\"%s,slice=20+1,ro\" ] } ] }",
+             file, file, file, file);
+    cr_assert_eq(plan_from_json(&p, "c.json", text, strlen(text), "dir"), 0);
+    cr_assert_eq(disks_check(&p), 0);
+    cr_assert_eq(p.drives, 1);
+    cr_assert(p.drive[0].writable);
+    cr_assert_eq(p.drive[0].sectors, 2048);
+    plan_free(&p);
+    unlink(file);
 }
 
 Test(config, understood)
