@@ -9,7 +9,8 @@ EXAMPLES = \
 	examples/04-events \
 	examples/05-ring \
 	examples/06-time \
-	examples/07-store
+	examples/07-store \
+	examples/08-block
 
 noinst_PROGRAMS += $(EXAMPLES)
 
@@ -65,6 +66,13 @@ examples_07_store_CFLAGS = $(EXAMPLE_CFLAGS)
 examples_07_store_LDFLAGS = $(EXAMPLE_LDFLAGS)
 examples_07_store_LDADD = libpv/libpv.a
 examples_07_store_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+examples_08_block_SOURCES = examples/08-block.c
+examples_08_block_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+examples_08_block_CFLAGS = $(EXAMPLE_CFLAGS)
+examples_08_block_LDFLAGS = $(EXAMPLE_LDFLAGS)
+examples_08_block_LDADD = libpv/libpv.a
+examples_08_block_DEPENDENCIES = $(EXAMPLE_DEPS)
 
 # Two guests that talk: names its kernel relative to itself, so it belongs beside it.
 noinst_DATA += examples/05-ring.json

@@ -77,7 +77,9 @@ assembly() {
         base=${c##*/} base=${base%.c}
         printf '\n/* ---- %s.c ---- */\n' "$base"
         for s in $(statics "$c"); do echo "#define $s ${base}_$s"; done
-        sed '/^#include/d; /SPDX-License-Identifier/d' "$c"
+        awk -v dir="$src/libpv/" '
+            /^#include "[a-z_]*\.def"/ { gsub(/"/, "", $2); while ((getline l < (dir $2)) > 0) print l }
+            !/^#include/' "$c" | sed '/SPDX-License-Identifier/d'
         for s in $(statics "$c") $(macros "$c"); do echo "#undef $s"; done
     done
     for s in "$src"/libpv/x86_64/*.S; do

@@ -56,4 +56,11 @@ void pv_unlock(bool enabled);
 /* The number of an errno by its name, XEN_EINVAL for names that we don't know. */
 int pv_error_number(const char *name);
 
+/* block.c for block_connect.c: the datapath begins, and ends with all that is under way. */
+struct pv_block;
+void pv_block_start(struct pv_block *d);
+void pv_block_stop(struct pv_block *d);
+/* What was in the ring of the last back-end will be sent to the next. */
+void pv_block_rewind(struct pv_block *d);
+
 #endif

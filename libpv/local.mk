@@ -54,6 +54,8 @@ pvabiinclude_HEADERS = \
 
 LIBPV_C = \
 	libpv/batch.c \
+	libpv/block.c \
+	libpv/block_connect.c \
 	libpv/console.c \
 	libpv/cpu.c \
 	libpv/event.c \
@@ -69,6 +71,7 @@ LIBPV_C = \
 	libpv/space.c \
 	libpv/time.c \
 	libpv/vcpu.c \
+	libpv/xenbus.c \
 	libpv/xenstore.c \
 	libpv/trap.c
 
@@ -81,7 +84,7 @@ LIBPV_ASM = \
 
 lib_LIBRARIES += libpv/libpv.a libpv/libpv-small.a
 
-libpv_libpv_a_SOURCES = $(LIBPV_C) $(LIBPV_ASM) libpv/internal.h
+libpv_libpv_a_SOURCES = $(LIBPV_C) $(LIBPV_ASM) libpv/internal.h libpv/xenbus.def
 libpv_libpv_a_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
 libpv_libpv_a_CFLAGS = $(FREESTANDING_CFLAGS) $(KERNEL_MODEL_CFLAGS)
 libpv_libpv_a_CCASFLAGS = $(FREESTANDING_CPPFLAGS) -g

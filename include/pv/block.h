@@ -81,11 +81,12 @@ struct pv_block_request {
     void (*done)(struct pv_block_request *r, int status);
     void *arg; /* the caller's */
     /* libpv's while it is under way */
-    struct pv_block_request *next;
-    uint64_t at;      /* bytes that were sent */
-    uint32_t flights; /* ring requests that were not answered */
+    struct pv_block_request *next, *prev;
+    uint32_t at;      /* bytes of segs[seg] that were sent, of those before it all were */
+    uint16_t seg;     /* nr_segs: all were */
+    uint16_t flights; /* ring requests that were not answered */
     int status;
-    bool sent;
+    bool sent, flushing;
 };
 
 struct pv_block_info {
@@ -99,8 +100,8 @@ struct pv_block_info {
     uint32_t pieces;                                 /* pages in one ring request */
 };
 
+/* libpv's: a request in the ring. */
 struct pv_block_flight {
-    struct pv_block_request *request;
     uint32_t nr_refs;
     xen_grant_ref_t ref[PV_BLOCK_PIECES];
     pfn_t table; /* of an indirect request; lent to the back-end for good */
@@ -116,11 +117,13 @@ struct pv_block {
     struct pv_blkif_front ring;
     struct pv_ring_ids ids;
     struct pv_block_flight flight[PV_BLOCK_INFLIGHT];
-    struct pv_block_request *first, *last; /* not sent, or not completely */
+    struct pv_block_request *first, *last; /* all that are under way, in their order */
+    struct pv_block_request *unsent;       /* the first that the back-end has not seen all of */
     pfn_t page;
     xen_grant_ref_t page_ref;
     uint32_t port;
     uint32_t flights;
+    uint8_t flush_op;
     char lock;
     bool up;
     uint64_t notifications; /* that we sent */
@@ -153,10 +156,15 @@ void pv_block_kick(struct pv_block *d);
 /* Takes completions; returns how many requests ended. */
 unsigned pv_block_poll(struct pv_block *d);
 
-/* Waits for a request to end; returns its status. Not from a done() or a handler. */
+/*
+ * Submits and waits; the request's status. done and arg are libpv's meanwhile. Not from a done() or
+ * an event handler. A device that fails ends the wait; one that is slow doesn't.
+ */
+int pv_block_do(struct pv_block *d, struct pv_block_request *r);
+
+/* The same with one segment. */
 int pv_block_rw(struct pv_block *d, enum pv_block_op op, uint64_t sector, pfn_t frame,
                 uint32_t offset, uint32_t bytes);
-int pv_block_wait(struct pv_block *d, struct pv_block_request *r);
 
 #ifdef __cplusplus
 }
