@@ -14,6 +14,7 @@ pvinclude_HEADERS = \
 	include/pv/event.h \
 	include/pv/host.h \
 	include/pv/hypercall.h \
+	include/pv/net.h \
 	include/pv/pagetable.h \
 	include/pv/pv.h \
 	include/pv/sched.h \
