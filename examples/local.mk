@@ -80,3 +80,16 @@ EXTRA_DIST += examples/05-ring.json.in
 CLEANFILES += examples/05-ring.json
 examples/05-ring.json: examples/05-ring.json.in
 	$(AM_V_GEN)$(MKDIR_P) examples && cp $< $@
+
+# The template has a makefile of its own, since it is made to be copied; it is always asked.
+template_dir = examples/template-kernel
+template_images = $(template_dir)/native.elf $(template_dir)/pv.elf
+noinst_DATA += $(template_images)
+CLEAN_DIRS += $(template_dir)/native $(template_dir)/pv
+CLEANFILES += $(template_images) $(template_dir)/*.[od]
+$(template_images): template-kernel
+template-kernel: libpv/libpv.a
+	$(AM_V_at)$(MAKE) -s -C $(srcdir)/$(template_dir) O='$(abs_builddir)/$(template_dir)' CC='$(CC)' \
+	  LIBPV_CFLAGS='-I$(abs_top_srcdir)/include' LIBPV_LIBS='$(abs_builddir)/libpv/libpv.a' \
+	  LIBPV_LDS='$(abs_top_srcdir)/libpv/pv.ld'
+.PHONY: template-kernel
