@@ -9,5 +9,6 @@ include tests/unit/core/mm.mk
 include tests/unit/core/exec.mk
 include tests/unit/core/x86.mk
 include tests/unit/backend/local.mk
+include tests/unit/drivers/local.mk
 include tests/unit/docs/local.mk
 include tests/unit/scripts/local.mk
