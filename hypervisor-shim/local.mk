@@ -17,6 +17,10 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/memory.c \
 	hypervisor-shim/core/descriptor.c \
 	hypervisor-shim/core/grant.c \
+	hypervisor-shim/core/grant_map.c \
+	hypervisor-shim/core/grant_copy.c \
+	hypervisor-shim/core/grant_transfer.c \
+	hypervisor-shim/core/grant_pin.c \
 	hypervisor-shim/core/pt_write.c \
 	hypervisor-shim/core/audit.c
 # -- instructions --

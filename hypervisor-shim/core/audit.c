@@ -114,21 +114,25 @@ static void count_vcpu(const struct vcpu *v)
         count(v->info_mfn.n, true);
 }
 
-static void count_domain(const struct domain *d)
+/* Host mappings are counted with their entries. */
+static void count_grants(struct grant_table *t)
 {
-    struct grant_table *t = d->grants;
-
-    for (unsigned i = 0; i < MAX_VCPUS; i++)
-        if (d->vcpu[i])
-            count_vcpu(d->vcpu[i]);
-    for (unsigned i = 0; i < d->zaps; i++)
-        count(d->zap[i].n, true);
     for (uint32_t i = 0; t && i < t->handles; i++) {
         const struct grant_mapping *map = grant_mapping(t, i);
 
         if (map->flags & XEN_GNTMAP_device_map)
             count(map->mfn, !(map->flags & XEN_GNTMAP_readonly));
     }
+}
+
+static void count_domain(const struct domain *d)
+{
+    for (unsigned i = 0; i < MAX_VCPUS; i++)
+        if (d->vcpu[i])
+            count_vcpu(d->vcpu[i]);
+    for (unsigned i = 0; i < d->zaps; i++)
+        count(d->zap[i].n, true);
+    count_grants(d->grants);
 }
 
 static void check_frame(uint64_t m, uint64_t *free_seen, uint64_t *pages)
@@ -178,6 +182,7 @@ unsigned frame_audit(void)
     for (unsigned i = 0; i < MAX_DOMAINS; i++)
         if (hv.domain[i])
             count_domain(hv.domain[i]);
+    count_grants(hv.pins);
     for (uint64_t m = 0; m < frame_count; m++)
         check_frame(m, &free_seen, pages);
     for (unsigned i = 0; i < MAX_DOMAINS; i++)

@@ -178,6 +178,7 @@ struct hv {
     uint8_t crashed;                      /* some guest ended badly */
     void *heap[8];                        /* heap.c: free blocks by size */
     struct store_node *store;             /* store.c: the root in force */
+    struct grant_table *pins;             /* grant_pin.c: what back-ends hold; NULL: nothing yet */
 };
 extern struct hv hv;
 

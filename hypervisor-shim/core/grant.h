@@ -20,6 +20,7 @@ enum {
     GRANT_FRAMES = 64, /* of a table, at the most */
     GRANT_PER_FRAME = PV_PAGE_SIZE / sizeof(struct xen_grant_entry_v1),
     MAPTRACK_PAGES = 64,
+    GRANT_RETRIES = 5, /* against a guest that keeps changing an entry */
 };
 
 struct grant_active {

@@ -639,12 +639,12 @@ int model_map(struct mdomain *d, unsigned from, unsigned ref, unsigned flags, ui
     return XEN_GNTST_okay;
 }
 
-int model_unmap(struct mdomain *d, unsigned handle, uint64_t host, uint64_t bus)
+int model_unmap(struct mdomain *d, unsigned handle, uint64_t host, uint64_t bus, uint64_t new_addr)
 {
     struct mmapping *map = &d->mapping[handle];
     unsigned drops = 0;
     bool readonly;
-    uint64_t *p;
+    uint64_t *p, *q = NULL;
 
     if (handle >= HANDLES || !map->used)
         return XEN_GNTST_bad_handle;
@@ -655,7 +655,13 @@ int model_unmap(struct mdomain *d, unsigned handle, uint64_t host, uint64_t bus)
         p = grant_entry(d, host, map->flags);
         if (!p || frame_no(*p) != map->mfn || (*p ^ grant_pte(map->mfn, map->flags)) & (P | RW))
             return XEN_GNTST_general_error;
-        *p = 0;
+        if (new_addr)
+            q = map->flags & XEN_GNTMAP_contains_pte ? NULL : grant_entry(d, new_addr, 0);
+        if (new_addr && (!q || q == p))
+            return XEN_GNTST_general_error;
+        *p = q ? *q : 0;
+        if (q)
+            *q = 0;
         map->flags &= ~(unsigned)XEN_GNTMAP_host_map;
         drops++;
     }
@@ -669,6 +675,41 @@ int model_unmap(struct mdomain *d, unsigned handle, uint64_t host, uint64_t bus)
         map->used = false;
         grant_end(&mdomain[map->domid], map->ref, readonly);
     }
+    return XEN_GNTST_okay;
+}
+
+int model_transfer(struct mdomain *d, uint64_t m, struct mdomain *to, unsigned ref)
+{
+    struct mgrant *g = to && ref < GREFS ? &to->grant[ref] : NULL;
+
+    if (!model_stealable(d, m))
+        return XEN_GNTST_bad_page;
+    if (!to || to->pages - (to == d) >= to->max_pages || !g ||
+        g->flags != XEN_GTF_accept_transfer || g->readers || g->writers || g->domid != d->id) {
+        model_free(d, m); /* it is lost */
+        return to ? XEN_GNTST_general_error : XEN_GNTST_bad_domain;
+    }
+    d->pages--;
+    to->pages++;
+    mframe[m].owner = (int)to->id;
+    g->flags |= XEN_GTF_transfer_committed | XEN_GTF_transfer_completed;
+    g->frame = (uint32_t)m;
+    return XEN_GNTST_okay;
+}
+
+int model_swap(struct mdomain *d, unsigned a, unsigned b)
+{
+    struct mgrant *x, *y, saved;
+
+    if (a >= GREFS || b >= GREFS)
+        return XEN_GNTST_bad_gntref;
+    x = &d->grant[a];
+    y = &d->grant[b];
+    if (a != b && (x->readers || x->writers || y->readers || y->writers))
+        return XEN_GNTST_eagain;
+    saved = *x;
+    *x = *y;
+    *y = saved;
     return XEN_GNTST_okay;
 }
 

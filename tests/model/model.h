@@ -91,7 +91,10 @@ bool model_pt_write(struct mdomain *d, uint64_t va, uint64_t e);
 /* Grants: a status; *handle and *mfn of a map are the real ones. */
 int model_map(struct mdomain *d, unsigned from, unsigned ref, unsigned flags, uint64_t addr,
               unsigned handle);
-int model_unmap(struct mdomain *d, unsigned handle, uint64_t host, uint64_t bus);
+int model_unmap(struct mdomain *d, unsigned handle, uint64_t host, uint64_t bus,
+                uint64_t new_addr); /* new_addr: 0, or whose entry takes the mapping's place */
+int model_transfer(struct mdomain *d, uint64_t m, struct mdomain *to, unsigned ref);
+int model_swap(struct mdomain *d, unsigned a, unsigned b);
 struct mend {
     bool by_ref;
     unsigned domid;

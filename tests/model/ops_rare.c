@@ -167,46 +167,6 @@ static void no_memory(struct mdomain *d, unsigned kind)
         frame_hv_free(taken[n].page, taken[n].order);
 }
 
-static void grant_rare(struct mdomain *d, unsigned kind)
-{
-    struct xen_gnttab_setup_table setup = {.dom = XEN_DOMID_SELF, .nr_frames = 65};
-    struct xen_gnttab_query_size size = {.dom = XEN_DOMID_SELF};
-    struct xen_gnttab_set_version version = {2};
-
-    struct xen_gnttab_map_grant_ref map = {.dom = (uint16_t)d->id, .flags = XEN_GNTMAP_host_map};
-    struct grant_table *t = d->d->grants, all = *t;
-
-    switch (random_below(6)) {
-    case 5: /* as if all handles were in use */
-        t->free_handle = ~0u;
-        t->handles = MAPTRACK_PAGES * MAPTRACK_PER_PAGE;
-        agree(kind, "grant map", CALL(d, grant_table_op, XEN_GNTTABOP_map_grant_ref, &map, 1, 0),
-              0);
-        *t = all;
-        agree(kind, "grant map without handles", map.status, XEN_GNTST_no_space);
-        break;
-    case 0:
-        agree(kind, "grant count", CALL(d, grant_table_op, XEN_GNTTABOP_query_size, &size, 2, 0),
-              -XEN_EINVAL);
-        break;
-    case 1:
-        agree(kind, "grant table", CALL(d, grant_table_op, XEN_GNTTABOP_setup_table, &setup, 1, 0),
-              0);
-        agree(kind, "grant table's status", setup.status, XEN_GNTST_general_error);
-        break;
-    case 2:
-        agree(kind, "grant version",
-              CALL(d, grant_table_op, XEN_GNTTABOP_set_version, &version, 1, 0), -XEN_ENOSYS);
-        break;
-    case 3:
-        agree(kind, "grant size", CALL(d, grant_table_op, XEN_GNTTABOP_query_size, &size, 1, 0), 0);
-        break;
-    default:
-        agree(kind, "transfer", CALL(d, grant_table_op, XEN_GNTTABOP_transfer, 0, 1, 0),
-              -XEN_ENOSYS);
-    }
-}
-
 /* Writes to tables that are not emulated; a page that is mapped read-only and is one. */
 static void odd_write(struct mdomain *d, unsigned kind)
 {
@@ -275,7 +235,7 @@ void op_rare(struct mdomain *d, unsigned kind)
         no_memory(d, kind);
         break;
     case 3:
-        grant_rare(d, kind);
+        op_grant_rare(d, kind);
         break;
     default:
         odd_write(d, kind);

@@ -487,35 +487,43 @@ Test(grant, versions)
 
 Test(grant, bad_calls)
 {
-    uint32_t count_two[] = {XEN_GNTTABOP_setup_table, XEN_GNTTABOP_query_size};
-    uint32_t readable[] = {XEN_GNTTABOP_setup_table,   XEN_GNTTABOP_query_size,
-                           XEN_GNTTABOP_get_version,   XEN_GNTTABOP_set_version,
-                           XEN_GNTTABOP_map_grant_ref, XEN_GNTTABOP_unmap_grant_ref,
-                           XEN_GNTTABOP_copy};
-    uint32_t unknown[] = {XEN_GNTTABOP_dump_table,
-                          XEN_GNTTABOP_transfer,
-                          XEN_GNTTABOP_unmap_and_replace,
-                          XEN_GNTTABOP_get_status_frames,
-                          XEN_GNTTABOP_swap_grant_ref,
-                          XEN_GNTTABOP_cache_flush,
-                          99};
+    uint32_t count_two[] = {XEN_GNTTABOP_setup_table, XEN_GNTTABOP_query_size,
+                            XEN_GNTTABOP_get_status_frames};
+    uint32_t readable[] = {XEN_GNTTABOP_setup_table,
+                           XEN_GNTTABOP_query_size,
+                           XEN_GNTTABOP_get_version,
+                           XEN_GNTTABOP_set_version,
+                           XEN_GNTTABOP_map_grant_ref,
+                           XEN_GNTTABOP_unmap_grant_ref,
+                           XEN_GNTTABOP_copy,
+                           XEN_GNTTABOP_transfer,
+                           XEN_GNTTABOP_swap_grant_ref,
+                           XEN_GNTTABOP_unmap_and_replace,
+                           XEN_GNTTABOP_get_status_frames};
+    uint32_t unknown[] = {XEN_GNTTABOP_dump_table, 13, 99};
     struct xen_gnttab_setup_table op[2] = {{.dom = XEN_DOMID_SELF}};
 
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < 3; i++)
         cr_assert_refused(call(count_two[i], op, sizeof(op[0]), 2), RULE_GRANT_COUNT, XEN_EINVAL);
     cr_assert_refused(
         hosted_call(v, XEN_HYPERVISOR_grant_table_op, 0, hosted_va(ARGS), 1u << 31, 0),
         RULE_GRANT_COUNT, XEN_EINVAL);
-    for (unsigned i = 0; i < 7; i++)
+    for (unsigned i = 0; i < 11; i++)
         cr_assert_refused(hosted_call(v, XEN_HYPERVISOR_grant_table_op, readable[i], HV_VA, 1, 0),
                           RULE_GUEST_POINTER, XEN_EFAULT);
-    for (unsigned i = 0; i < 7; i++)
+    for (unsigned i = 0; i < 3; i++)
         cr_assert_refused(call(unknown[i], op, sizeof(op[0]), 1), RULE_HYPERCALL_SUBOP, XEN_ENOSYS);
+    cr_assert_refused(
+        call(XEN_GNTTABOP_cache_flush, op, sizeof(op[0]), 0)
+            ?: hosted_call(v, XEN_HYPERVISOR_grant_table_op, XEN_GNTTABOP_cache_flush, HV_VA, 1, 0),
+        RULE_GUEST_POINTER, XEN_EFAULT);
+    cr_assert_refused(call(XEN_GNTTABOP_copy | 1 << 12, op, sizeof(op[0]), 1), RULE_GRANT_COMMAND,
+                      XEN_EINVAL);
     /* results that cannot be written */
     memset(args(), 0, 64);
     ((struct xen_gnttab_setup_table *)args())->dom = XEN_DOMID_SELF;
     make_readonly(ARGS);
-    for (unsigned i = 0; i < 7; i++) {
+    for (unsigned i = 0; i < 11; i++) {
         if (readable[i] == XEN_GNTTABOP_get_version)
             *(uint16_t *)args() = XEN_DOMID_SELF;
         cr_assert_eq(
