@@ -68,13 +68,32 @@ static inline void invlpg(u64 va)
 {
     __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
 }
-static inline void xsetbv(u32 reg, u64 v)
+/* XSAVE and its relatives for these parts of the state: CR4.OSXSAVE, XCR0. */
+static inline void xsave_enable(u64 parts)
 {
-    __asm__ volatile("xsetbv" ::"c"(reg), "a"((u32)v), "d"((u32)(v >> 32)));
+    write_cr4(read_cr4() | 1u << 18);
+    __asm__ volatile("xsetbv" ::"c"(0), "a"((u32)parts), "d"((u32)(parts >> 32)));
 }
 static inline void cpuid(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
 {
     __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d) : "a"(leaf), "c"(sub));
+}
+
+/* What the processor finds in page tables: a frame in the bits of an entry, and back; and the one
+ * store, which it must see whole. */
+#define ENTRY_FRAME 0x000ffffffffff000UL
+
+static inline u64 entry_encode(u64 frame)
+{
+    return frame << PAGE_SHIFT;
+}
+static inline u64 entry_decode(u64 bits)
+{
+    return (bits & ENTRY_FRAME) >> PAGE_SHIFT;
+}
+static inline void entry_store(u64 *slot, u64 bits)
+{
+    *(volatile u64 *)slot = bits;
 }
 
 void serial_early_init(void);

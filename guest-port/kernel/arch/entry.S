@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * entry.S - the ways into the kernel and back: system calls, exceptions, interrupts, switch.
+ * entry.S - the ways into the kernel and back: system calls, exceptions, interrupts.
  *
  * There is one CPU, so the current thread and its kernel stack are found by name, and GS belongs to
  * user programs for good. Every entry pushes a whole struct trapframe. Return to user mode tests
@@ -122,41 +122,6 @@ return_user:
     .globl iret_user
 iret_user:
     iretq
-
-/* A new thread comes here out of arch_switch: rbx = function, r12 = argument (kernel threads). */
-    .globl kthread_entry
-kthread_entry:
-    call switch_finish
-    sti
-    mov %r12, %rdi
-    call *%rbx
-    xor %edi, %edi
-    call thread_exit
-
-    .globl fork_entry
-fork_entry:
-    call switch_finish
-    cli
-    jmp return_user
-
-/* void switch_stacks(u64 *prev_ksp, u64 next_ksp) */
-    .globl switch_stacks
-switch_stacks:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    mov %rsp, (%rdi)
-    mov %rsi, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
-    ret
 
 /* Exceptions and interrupts: the stubs leave [error or vector] in orig_rax's place and the
  * handler's address is chosen by vector. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fpu.h - saving and loading FPU, SSE and AVX registers (arch/cpu.c); for arch/ only. */
+/* fpu.h - saving and loading FPU, SSE and AVX registers (arch/fpu.c); for arch/ only. */
 #ifndef ARCH_FPU_H
 #define ARCH_FPU_H
 

@@ -21,7 +21,6 @@
 #define P_DIRTY    0x040UL
 #define P_LARGE    0x080UL
 #define P_NX       (1UL << 63)
-#define P_FRAME    0x000ffffffffff000UL
 #define P_NOACCESS 0x100UL /* not present, but a frame all the same */
 #define SWAP_SHIFT 12
 
@@ -55,25 +54,25 @@ static u64 rights_bits(unsigned rights)
 pte_t pte_make(u64 frame, unsigned rights)
 {
     if (rights & PTE_NOACCESS)
-        return (pte_t){(~frame << PAGE_SHIFT & P_FRAME) | P_NOACCESS};
-    return (pte_t){frame << PAGE_SHIFT | rights_bits(rights)};
+        return (pte_t){(~frame << PAGE_SHIFT & ENTRY_FRAME) | P_NOACCESS};
+    return (pte_t){entry_encode(frame) | rights_bits(rights)};
 }
 
 /* Numbers in entries that are not present are stored inverted, so that they never look like an
  * address in low memory (L1TF). */
 pte_t pte_make_swap(u64 slot)
 {
-    return (pte_t){(~slot << SWAP_SHIFT & P_FRAME) | P_PWT};
+    return (pte_t){(~slot << SWAP_SHIFT & ENTRY_FRAME) | P_PWT};
 }
 
 u64 pte_frame(pte_t e)
 {
-    return ((e.bits & P_PRESENT ? e.bits : ~e.bits) & P_FRAME) >> PAGE_SHIFT;
+    return e.bits & P_PRESENT ? entry_decode(e.bits) : (~e.bits & ENTRY_FRAME) >> PAGE_SHIFT;
 }
 
 u64 pte_swap_slot(pte_t e)
 {
-    return (~e.bits & P_FRAME) >> SWAP_SHIFT;
+    return (~e.bits & ENTRY_FRAME) >> SWAP_SHIFT;
 }
 
 bool pte_present(pte_t e)
@@ -126,18 +125,18 @@ pte_t pte_mark(pte_t e, bool dirty)
 
 void pte_set(pte_t *slot, pte_t e)
 {
-    *(volatile u64 *)&slot->bits = e.bits;
+    entry_store(&slot->bits, e.bits);
 }
 
 /* An entry that leads to a lower table. */
 static pte_t pte_make_table(u64 frame, bool user)
 {
-    return (pte_t){frame << PAGE_SHIFT | P_PRESENT | P_WRITE | P_ACCESSED | (user ? P_USER : 0)};
+    return (pte_t){entry_encode(frame) | P_PRESENT | P_WRITE | P_ACCESSED | (user ? P_USER : 0)};
 }
 
 static pte_t pte_make_large(u64 frame, unsigned rights)
 {
-    return (pte_t){frame << PAGE_SHIFT | rights_bits(rights) | P_LARGE};
+    return (pte_t){entry_encode(frame) | rights_bits(rights) | P_LARGE};
 }
 
 static pte_t *frame_table(u64 frame)

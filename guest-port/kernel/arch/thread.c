@@ -3,7 +3,7 @@
  * thread.c - the machine's part of a thread: kernel stack, segment bases, the switch itself.
  *
  * The user's registers are always at the top of the kernel stack (thread_frame). A new thread's
- * stack is made up so that its first switch_stacks "returns" into entry.S.
+ * stack is made up so that its first switch_stacks "returns" to one of switch.S's beginnings.
  */
 #include "cpu.h"
 #include "mm.h"
@@ -23,6 +23,8 @@ extern u64 current_kstack;
 extern void switch_stacks(u64 *prev_ksp, u64 next_ksp);
 extern void kthread_entry(void);
 extern void fork_entry(void);
+extern void switch_finish(void);
+__noreturn void kthread_begin(void (*fn)(void *), void *arg);
 
 struct trapframe *thread_frame(struct thread *t)
 {
@@ -46,6 +48,14 @@ void arch_switch(struct thread *prev, struct thread *next)
     current_kstack = next->arch.kstack_top;
     tss_set_kstack(next->arch.kstack_top);
     switch_stacks(&prev->arch.ksp, next->arch.ksp);
+}
+
+__noreturn void kthread_begin(void (*fn)(void *), void *arg)
+{
+    switch_finish();
+    irq_enable();
+    fn(arg);
+    thread_exit(0);
 }
 
 static struct switch_frame *stack_prepare(struct thread *t)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * traps.c - exceptions and interrupt dispatch.
+ * traps.c - exceptions.
  *
  * A fault in user mode becomes a signal. A fault in the kernel is legal only as a page fault on
  * user memory, or at an instruction of the exception table; anything else is the kernel's own
  * bug and panics with registers. Whatever a program does must end in the first two cases.
  */
 #include "cpu.h"
-#include "irq.h"
 #include "mm.h"
 #include "printk.h"
 #include "proc.h"
@@ -18,15 +17,6 @@ struct extable_entry {
 };
 extern const struct extable_entry extable_start[], extable_end[];
 extern void iret_user(void);
-
-struct irq_slot {
-    irq_handler fn;
-    void *arg;
-};
-static struct irq_slot slots[256];
-static unsigned next_msi = VEC_MSI;
-u64 irq_counts[256];
-bool interrupted_user; /* what the interrupt being handled came upon */
 
 bool extable_fixup(struct trapframe *tf)
 {
@@ -127,45 +117,4 @@ void fault_handler(struct trapframe *tf, unsigned vec)
         signal_fault(fault_signals[vec].sig, fault_signals[vec].code, addr);
     else
         printk("stray exception %u in %s\n", vec, current->comm);
-}
-
-void irq_dispatch(struct trapframe *tf)
-{
-    unsigned vec = tf->orig_rax;
-    struct irq_slot *s = &slots[vec];
-
-    tf->orig_rax = -1; /* no system call to restart */
-    irq_counts[vec]++;
-    interrupted_user = frame_is_user(tf);
-    if (vec == VEC_SPURIOUS)
-        return;
-    if (vec == VEC_TIMER)
-        timer_interrupt();
-    else if (s->fn)
-        s->fn(s->arg);
-    lapic_eoi();
-}
-
-int irq_register(unsigned isa_irq, irq_handler fn, void *arg)
-{
-    unsigned vec = VEC_ISA + isa_irq;
-    u16 fl;
-
-    if (isa_irq >= 16)
-        return -EINVAL;
-    if (slots[vec].fn)
-        return -EBUSY;
-    slots[vec] = (struct irq_slot){fn, arg};
-    fl = acpi.isa_flags[isa_irq];
-    return ioapic_route(acpi.isa_gsi[isa_irq], vec, (fl & 0xc) == 0xc, (fl & 3) == 3);
-}
-
-int irq_register_msi(irq_handler fn, void *arg, u64 *addr, u32 *data)
-{
-    if (next_msi >= VEC_MSI_END)
-        return -ENOSPC;
-    slots[next_msi] = (struct irq_slot){fn, arg};
-    *addr = 0xfee00000;
-    *data = next_msi;
-    return next_msi++;
 }
