@@ -132,6 +132,18 @@ uint32_t pv_console_port(void)
     return ring_port;
 }
 
+int pv_console_handle(pv_event_handler_t *handler, void *arg)
+{
+    uint32_t port = ring_port;
+    int err = port ? 0 : pv_event_bind_virq(XEN_VIRQ_CONSOLE, 0, &port);
+
+    if (err == 0)
+        err = pv_event_handle(port, handler, arg);
+    if (err == 0)
+        pv_event_unmask(port);
+    return err;
+}
+
 /* Formatting ------------------------------------------------------------------------------- */
 
 struct sink {

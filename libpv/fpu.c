@@ -16,7 +16,6 @@ void pv_fpu_fxsave(void *area);
 void pv_fpu_fxrstor(const void *area);
 void pv_fpu_xsave(void *area, uint64_t parts);
 void pv_fpu_xrstor(const void *area, uint64_t parts);
-void pv_fpu_xenable(uint64_t parts);
 
 #define FXSAVE_BYTES 512
 #define XSTATE_LEAF  0xd
@@ -71,7 +70,7 @@ uint64_t pv_fpu_init(uint64_t parts)
     if ((parts & ~(uint64_t)(PV_FPU_X87 | PV_FPU_SSE)) && (id.ecx & CPUID1_XSAVE)) {
         pv_cpu_id(XSTATE_LEAF, 0, &id);
         enabled = (parts | PV_FPU_X87 | PV_FPU_SSE) & ((uint64_t)id.edx << 32 | id.eax);
-        pv_fpu_xenable(enabled);
+        pv_fpu_enable(enabled);
         pv_cpu_id(XSTATE_LEAF, 0, &id);
         bytes = id.ebx; /* for what XCR0 enables now */
     }

@@ -24,7 +24,7 @@ static unsigned window_used;
 /* Frames [fresh, fresh_end) were never given out; released ones form a list. */
 static pfn_t fresh, fresh_end;
 static pfn_t released;
-static bool pool_ready;
+static bool pool_ready, pool_only;
 
 WEAK int pv_host_main(const char *cmdline)
 {
@@ -48,19 +48,7 @@ static void pool_init(void)
     pool_ready = true;
 }
 
-pfn_t pv_pool_end(void)
-{
-    if (!pool_ready)
-        pool_init();
-    return fresh_end;
-}
-
-void pv_pool_extend(pfn_t end)
-{
-    fresh_end = end;
-}
-
-WEAK pfn_t pv_host_page_alloc(void)
+static pfn_t pool_alloc(void)
 {
     bool state = pv_lock();
     pfn_t got = PV_PFN_INVALID;
@@ -76,6 +64,45 @@ WEAK pfn_t pv_host_page_alloc(void)
     }
     pv_unlock(state);
     return got;
+}
+
+/* While the linear map is being made the pool serves, whoever allocates later. */
+pfn_t pv_pool_begin(void)
+{
+    if (!pool_ready)
+        pool_init();
+    pool_only = true;
+    return fresh_end;
+}
+
+void pv_pool_extend(pfn_t end)
+{
+    fresh_end = end;
+}
+
+/* Takes all from the pool that was never given out: the frames from the result on. */
+pfn_t pv_pool_end(void)
+{
+    pfn_t first = fresh;
+
+    fresh = fresh_end;
+    pool_only = false;
+    return first;
+}
+
+void pv_pool_resume(pfn_t first)
+{
+    fresh = first;
+}
+
+pfn_t pv_frame_alloc(void)
+{
+    return pool_only ? pool_alloc() : pv_host_page_alloc();
+}
+
+WEAK pfn_t pv_host_page_alloc(void)
+{
+    return pool_alloc();
 }
 
 WEAK void pv_host_page_free(pfn_t frame)

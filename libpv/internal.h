@@ -45,9 +45,16 @@ void pv_vcpu_info_set(unsigned cpu, struct xen_vcpu_info *info);
 /* Maps a machine frame at a page of a window (host.h) and flushes that page's translation. */
 int pv_window_map(void *va, mfn_t frame, bool writable);
 
-/* The default allocator's reach: the first frame beyond it, and its new end. */
-pfn_t pv_pool_end(void);
+/* The default allocator lends its frames to the making of the linear map (space.c): begin tells the
+ * first frame that is not mapped, extend moves that on, end takes what is left, resume gives it
+ * back. */
+pfn_t pv_pool_begin(void);
 void pv_pool_extend(pfn_t end);
+pfn_t pv_pool_end(void);
+void pv_pool_resume(pfn_t first);
+
+/* pv_host_page_alloc(), or the default allocator during the above. */
+pfn_t pv_frame_alloc(void);
 
 /* Masks this vCPU's events around pv_host_lock(). */
 bool pv_lock(void);

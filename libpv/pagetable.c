@@ -70,6 +70,57 @@ pv_pte_t pv_pte_with_rights(pv_pte_t e, uint64_t rights)
     return e;
 }
 
+/* Protected frames -------------------------------------------------------------------------- */
+
+/* One bit for each frame, in pages; all but the first are made when one of their frames is
+ * protected. */
+#define BITMAP_FRAMES (8 * PV_PAGE_SIZE)
+#define BITMAP_PAGES  512
+
+static uint8_t first_page[PV_PAGE_SIZE];
+static uint8_t *bitmap[BITMAP_PAGES] = {first_page};
+
+static bool is_initial(pfn_t frame)
+{
+    const struct xen_start_info *si = pv_machine.info;
+
+    return frame.n - ((si->pt_base - pv_machine.virt_base) >> PV_PAGE_SHIFT) < si->nr_pt_frames;
+}
+
+bool pv_pt_is_protected(pfn_t frame)
+{
+    uint64_t page = frame.n / BITMAP_FRAMES, bit = frame.n % BITMAP_FRAMES;
+
+    if (page < BITMAP_PAGES && bitmap[page] && bitmap[page][bit / 8] >> (bit % 8) & 1)
+        return true;
+    return is_initial(frame);
+}
+
+/* Vcpus may protect frames at a time whose bits share a byte. */
+static int mark(pfn_t frame, bool protected)
+{
+    uint64_t page = frame.n / BITMAP_FRAMES, bit = frame.n % BITMAP_FRAMES;
+    uint8_t mask = (uint8_t)(1 << (bit % 8));
+
+    if (page >= BITMAP_PAGES)
+        return -XEN_ENOMEM;
+    if (!bitmap[page]) {
+        pfn_t f = protected ? pv_frame_alloc() : PV_PFN_INVALID;
+
+        if (!protected)
+            return 0;
+        if (!pfn_valid(f))
+            return -XEN_ENOMEM;
+        __builtin_memset(pv_host_page_va(f), 0, PV_PAGE_SIZE);
+        bitmap[page] = pv_host_page_va(f);
+    }
+    if (protected)
+        __atomic_fetch_or(&bitmap[page][bit / 8], mask, __ATOMIC_RELAXED);
+    else
+        __atomic_fetch_and(&bitmap[page][bit / 8], (uint8_t)~mask, __ATOMIC_RELAXED);
+    return 0;
+}
+
 /* Tables ------------------------------------------------------------------------------------ */
 
 static int update(uint64_t ptr, uint64_t val)
@@ -112,6 +163,12 @@ static int set(pfn_t table, unsigned index, pv_pte_t e, uint64_t kind)
 
     if (!mfn_valid(m) || index > 511)
         return -XEN_EINVAL;
+    if (!pv_pt_is_protected(table)) {
+        uint64_t *entries = pv_host_page_va(table);
+
+        __atomic_store_n(&entries[index], e.raw, __ATOMIC_RELAXED);
+        return 0;
+    }
     return update((mfn_to_maddr(m) + 8 * index) | kind, e.raw);
 }
 
@@ -123,6 +180,13 @@ int pv_pt_set(pfn_t table, unsigned index, pv_pte_t e)
 int pv_pt_set_keep_ad(pfn_t table, unsigned index, pv_pte_t e)
 {
     return set(table, index, e, XEN_MMU_PT_UPDATE_PRESERVE_AD);
+}
+
+int pv_pt_link(pfn_t table, unsigned index, pfn_t below)
+{
+    int err = pv_pt_is_protected(table) ? pv_pt_protect(below) : 0;
+
+    return err ? err : pv_pt_set(table, index, pv_pte(below, PV_TABLE_RIGHTS));
 }
 
 static const uint8_t flush_flags[] = {
@@ -166,12 +230,20 @@ static int set_linear(pfn_t frame, uint64_t rights)
 
 int pv_pt_protect(pfn_t frame)
 {
-    return set_linear(frame, 0);
+    int err = mark(frame, true);
+
+    if (err == 0)
+        err = set_linear(frame, 0);
+    if (err)
+        mark(frame, false);
+    return err;
 }
 
 int pv_pt_unprotect(pfn_t frame)
 {
-    return set_linear(frame, PV_WRITE | PV_DIRTY);
+    int err = set_linear(frame, PV_WRITE | PV_DIRTY);
+
+    return err ? err : mark(frame, false);
 }
 
 int pv_pt_pin(pfn_t table, unsigned level)

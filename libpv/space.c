@@ -48,7 +48,7 @@ static bool is_user_slot(unsigned slot)
 /* A zeroed frame that may become a table. */
 static pfn_t table_alloc(void)
 {
-    pfn_t t = pv_host_page_alloc();
+    pfn_t t = pv_frame_alloc();
 
     if (pfn_valid(t))
         __builtin_memset(pv_host_page_va(t), 0, PV_PAGE_SIZE);
@@ -186,12 +186,12 @@ static int link(struct pv_space *s, pfn_t table, unsigned level, unsigned index,
     return err ? err : pv_lazy_flush();
 }
 
-/* Finds the level-1 table for va; makes what is missing if `s` may grow. */
-static int find_l1(struct pv_space *s, uint64_t va, bool grow, pfn_t *l1)
+/* Finds the table of level `to` for va; makes what is missing if `s` may grow. */
+static int find_table(struct pv_space *s, uint64_t va, bool grow, unsigned to, pfn_t *found)
 {
     pfn_t table = s->kernel;
 
-    for (unsigned level = L4; level > 1; level--) {
+    for (unsigned level = L4; level > to; level--) {
         unsigned index = pv_pt_index(va, level);
         pfn_t below = pv_pte_pfn(peek(table, index));
         int err;
@@ -210,8 +210,13 @@ static int find_l1(struct pv_space *s, uint64_t va, bool grow, pfn_t *l1)
         }
         table = below;
     }
-    *l1 = table;
+    *found = table;
     return 0;
+}
+
+static int find_l1(struct pv_space *s, uint64_t va, bool grow, pfn_t *l1)
+{
+    return find_table(s, va, grow, 1, l1);
 }
 
 int pv_space_map(struct pv_space *s, uint64_t va, pfn_t frame, uint64_t rights)
@@ -261,26 +266,45 @@ pv_pte_t pv_space_lookup(const struct pv_space *s, uint64_t va)
     return pv_pt_read(l1, pv_pt_index(va, 1));
 }
 
-int pv_space_map_all_memory(void)
+/* A new level-1 table of the linear map: its entries are complete before it is linked. */
+static int map_chunk(struct pv_space *s, pfn_t first, uint64_t n)
+{
+    uint64_t va = pv_machine.virt_base + (first.n << PV_PAGE_SHIFT);
+    pfn_t l1 = table_alloc(), l2;
+    int err = pfn_valid(l1) ? find_table(s, va, true, 2, &l2) : -XEN_ENOMEM;
+
+    if (err)
+        return err;
+    for (unsigned i = 0; i < SLOTS && i < n; i++)
+        pv_pt_set(l1, i, pv_pte(pfn_add(first, i), PV_PRESENT | PV_WRITE | PV_NOEXEC));
+    return pv_pt_link(l2, pv_pt_index(va, 2), l1);
+}
+
+pfn_t pv_space_map_linear(void)
 {
     struct pv_space *s = pv_space_kernel();
+    pfn_t f = pv_pool_begin();
     uint64_t n = pv_machine.nr_pages;
-    pfn_t f = pv_pool_end();
-    struct pv_batch *outer = pv_lazy_batch();
-    static struct pv_batch batch;
     int err = 0;
 
-    if (outer)
+    for (; f.n < n && err == 0; f = pfn_add(f, SLOTS)) {
+        err = f.n % SLOTS ? -XEN_EINVAL : map_chunk(s, f, n - f.n);
+        if (err == 0)
+            pv_pool_extend(f.n + SLOTS < n ? pfn_add(f, SLOTS) : pfn(n));
+    }
+    f = pv_pool_end();
+    return err ? PV_PFN_INVALID : f;
+}
+
+int pv_space_map_all_memory(void)
+{
+    pfn_t f;
+
+    if (pv_lazy_batch())
         return -XEN_EBUSY;
-    pv_lazy_begin(&batch);
-    for (; f.n < n && err == 0; f = pfn_add(f, 1))
-        err = pv_space_map(s, pv_machine.virt_base + (f.n << PV_PAGE_SHIFT), f,
-                           PV_PRESENT | PV_WRITE | PV_ACCESSED | PV_DIRTY);
-    if (err == 0)
-        err = pv_lazy_end();
-    else
-        pv_lazy_end();
-    if (err == 0)
-        pv_pool_extend(pfn(n));
-    return err;
+    f = pv_space_map_linear();
+    if (!pfn_valid(f))
+        return -XEN_ENOMEM;
+    pv_pool_resume(f);
+    return 0;
 }

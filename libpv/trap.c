@@ -165,6 +165,11 @@ uint8_t *pv_trap_dispatch(struct pv_regs *regs)
     return way_back(regs);
 }
 
+uint64_t pv_trap_fault_address(void)
+{
+    return pv_vcpu_info()->arch.cr2;
+}
+
 void pv_regs_init_user(struct pv_regs *regs, uint64_t rip, uint64_t rsp)
 {
     *regs = (struct pv_regs){

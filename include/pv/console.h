@@ -22,6 +22,8 @@
 extern "C" {
 #endif
 
+struct pv_regs;
+
 #define PV_CONSOLE_PATIENCE 100000
 
 /* Chooses the way by start_info. pv_start_init() calls it; nobody else need. */
@@ -42,6 +44,12 @@ size_t pv_console_read(char *text, size_t n);
  * binds XEN_VIRQ_CONSOLE instead).
  */
 uint32_t pv_console_port(void);
+
+/*
+ * Calls handler(port, arg, regs) whenever input may have come, from now on: binds the ring's port,
+ * or the first domain's XEN_VIRQ_CONSOLE. 0 or -XEN_E*.
+ */
+int pv_console_handle(void (*handler)(uint32_t port, void *arg, struct pv_regs *regs), void *arg);
 
 /*
  * printf with: %s %c %d %u %x %p %%, the sizes l, ll and z, a width, - and 0 before it, and a

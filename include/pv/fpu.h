@@ -36,6 +36,13 @@ extern "C" {
  */
 uint64_t pv_fpu_init(uint64_t parts);
 
+/*
+ * For kernels that move the registers themselves, at each switch: makes XSAVE and its relatives
+ * usable for these parts (CR4.OSXSAVE and XCR0, which the hypervisor sets in our stead). The parts
+ * must be among those that CPUID leaf 13 offers (pv_cpu_id()), with x87 and SSE.
+ */
+void pv_fpu_enable(uint64_t parts);
+
 /* Bytes of a state area; constant after pv_fpu_init(). */
 size_t pv_fpu_size(void);
 

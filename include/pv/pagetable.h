@@ -99,7 +99,9 @@ static inline unsigned pv_pt_index(uint64_t va, unsigned level)
 pv_pte_t pv_pt_read(pfn_t table, unsigned index);
 
 /*
- * Sets entry `index` of a table of any level. A frame that is no table yet may be written so, too.
+ * Sets entry `index` of a table of any level. A frame that is no table yet may be written so, too:
+ * unless it is protected, that is a plain store, so building a table costs nothing until it is
+ * linked or pinned.
  * The hypervisor checks the entry by what the table is; translations are not flushed, except that
  * the hypervisor does so where safety needs it. May be lazy.
  * -XEN_EINVAL: no such frame or index, or the entry isn't allowed there (bad bits, a frame that is
@@ -107,6 +109,13 @@ pv_pte_t pv_pt_read(pfn_t table, unsigned index);
  * page a table. On failure the entry is as it was.
  */
 int pv_pt_set(pfn_t table, unsigned index, pv_pte_t e);
+
+/*
+ * Makes entry `index` of a table of level 2 .. 4 lead to the table `below`, with PV_TABLE_RIGHTS.
+ * If `table` is protected, `below` is protected first; in a tree that is still being built both are
+ * plain memory. May be lazy. Errors as pv_pt_set() and pv_pt_protect().
+ */
+int pv_pt_link(pfn_t table, unsigned index, pfn_t below);
 
 /*
  * As pv_pt_set(), keeping the accessed and dirty bits that the processor may set meanwhile. For
@@ -132,10 +141,14 @@ int pv_pt_set_va(uint64_t va, pv_pte_t e, enum pv_flush flush);
  * Makes the linear mapping of a frame (pv_host_page_va()) read-only, as a page table's must be, or
  * writable again, and flushes it on all vCPUs. Other writable mappings of a future table are the
  * caller's to remove. May be lazy.
- * -XEN_EINVAL: no such frame; unprotect: -XEN_EBUSY while the frame is in use as a table.
+ * -XEN_EINVAL: no such frame; -XEN_ENOMEM: no memory to remember it by; unprotect: -XEN_EBUSY while
+ * the frame is in use as a table.
  */
 int pv_pt_protect(pfn_t frame);
 int pv_pt_unprotect(pfn_t frame);
+
+/* Was it protected and not unprotected since? The initial page tables are protected. */
+bool pv_pt_is_protected(pfn_t frame);
 
 /*
  * Pins a table of level 1 .. 4 and all below it: they are validated now, once, and stay page

@@ -92,6 +92,13 @@ pv_pte_t pv_space_lookup(const struct pv_space *s, uint64_t va);
  */
 int pv_space_map_all_memory(void);
 
+/*
+ * The same for kernels that manage their memory: tells the first frame that nothing uses. It and
+ * all beyond it, up to pv_start_pages(), are the caller's. What libpv allocates from then on comes
+ * from pv_host_page_alloc(), which is not called before. PV_PFN_INVALID: no memory for the tables.
+ */
+pfn_t pv_space_map_linear(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -67,14 +67,18 @@
 extern "C" {
 #endif
 
-/* The interrupted registers, on the kernel's stack. Handlers may change them. */
+/*
+ * The interrupted registers, on the kernel's stack. Handlers may change them. From r15 on the order
+ * is that of many kernels' own frames (the last to be pushed lies lowest; one word for an error
+ * code or a system call's number), so that such a kernel's frame is the tail of this one.
+ */
 struct pv_regs {
-    uint64_t cr2; /* PV_TRAP_PAGE: the address; else undefined */
+    uint64_t cr2;    /* PV_TRAP_PAGE: the address; else undefined */
+    uint64_t vector; /* PV_TRAP_* */
     uint64_t r15, r14, r13, r12, rbp, rbx;
     uint64_t r11, r10, r9, r8;
     uint64_t rax, rcx, rdx, rsi, rdi;
-    uint64_t vector; /* PV_TRAP_* */
-    uint64_t error;  /* error code, or 0 */
+    uint64_t error; /* error code, or 0; the handler's own during its run */
     uint64_t rip;
     uint64_t cs;
     uint64_t rflags;
@@ -108,6 +112,9 @@ static inline bool pv_regs_user(const struct pv_regs *regs)
 {
     return (regs->cs & 3) == 3;
 }
+
+/* The address of this vCPU's last page fault (regs->cr2 of its frame). */
+uint64_t pv_trap_fault_address(void);
 
 /*
  * Fills regs so that pv_trap_return() enters user mode at rip with this stack: all other registers

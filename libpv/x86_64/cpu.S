@@ -67,8 +67,8 @@ function pv_fpu_xrstor
         ret
 end pv_fpu_xrstor
 
-/* void pv_fpu_xenable(uint64_t parts): CR4.OSXSAVE and XCR0, both emulated by the hypervisor */
-function pv_fpu_xenable
+/* void pv_fpu_enable(uint64_t parts): CR4.OSXSAVE and XCR0, both emulated by the hypervisor */
+function pv_fpu_enable
         mov     %cr4, %rax
         or      $0x40000, %rax
         mov     %rax, %cr4
@@ -78,6 +78,6 @@ function pv_fpu_xenable
         xor     %ecx, %ecx
         xsetbv
         ret
-end pv_fpu_xenable
+end pv_fpu_enable
 
         .section .note.GNU-stack, "", @progbits

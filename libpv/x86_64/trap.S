@@ -3,7 +3,7 @@
  * trap.S - stubs to which the hypervisor bounces traps, and the way back.
  *
  * A bounce frame, from the stack pointer up:   rcx r11 [error] rip cs rflags rsp ss
- * The stubs turn it into struct pv_regs:       cr2 r15 .. rdi vector error rip cs rflags rsp ss
+ * The stubs turn it into struct pv_regs:       cr2 vector r15 .. rdi error rip cs rflags rsp ss
  *
  * The way back from kernel to kernel. pv_trap_dispatch() returns the address of the vCPU's
  * (upcall_pending, upcall_mask) bytes with events masked; we open the mask, look whether an event
@@ -21,8 +21,8 @@
 
         .text
 
+/* rdi is on the stack already, and holds the vector. */
 .macro  save_registers
-        push    %rdi
         push    %rsi
         push    %rdx
         push    %rcx
@@ -37,12 +37,13 @@
         push    %r13
         push    %r14
         push    %r15
+        push    %rdi                    /* vector */
         push    $0                      /* cr2: C fills it */
 .endm
 
-/* Leaves rsp at the slot of the vector. */
+/* Leaves rsp at the slot of the error code. */
 .macro  restore_registers
-        add     $8, %rsp
+        add     $16, %rsp
         pop     %r15
         pop     %r14
         pop     %r13
@@ -72,7 +73,8 @@ pv_trap_stubs:
         .if     (0x27d00 >> vector & 1) == 0    /* 8, 10-14 and 17 come with an error code */
         push    $0
         .endif
-        push    $vector
+        push    %rdi
+        mov     $vector, %edi
         jmp     .Lcommon
         vector = vector + 1
         .endr
@@ -82,7 +84,8 @@ pv_trap_stubs:
         pop     %r11
         add     $32, %rsp
         push    $0
-        push    $PV_TRAP_FAILSAFE
+        push    %rdi
+        mov     $PV_TRAP_FAILSAFE, %edi
         jmp     .Lcommon
 
 .Lcommon:
@@ -102,7 +105,7 @@ pv_trap_crit_begin:
         cmpb    $0, (%rax)              /* upcall_pending */
         jne     .Lpending
         restore_registers
-        add     $16, %rsp
+        add     $8, %rsp
         iretq
         .globl  pv_trap_crit_end
 pv_trap_crit_end:
@@ -115,7 +118,6 @@ pv_trap_crit_end:
 /* The error code's slot holds the flags that the hypercall takes. */
 .Lby_hypercall:
         restore_registers
-        add     $8, %rsp
         jmp     pv_hypercall_page + 32 * XEN_HYPERVISOR_iret
 
 /* void pv_trap_resume(struct pv_regs *regs) */

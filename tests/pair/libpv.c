@@ -106,7 +106,11 @@ NEVER(pv_fpu_fxsave)
 NEVER(pv_fpu_fxrstor)
 NEVER(pv_fpu_xsave)
 NEVER(pv_fpu_xrstor)
-NEVER(pv_fpu_xenable)
+void pv_fpu_enable(uint64_t parts)
+{
+    (void)parts;
+    __builtin_trap();
+}
 
 /* The kernel: hooks of host.h --------------------------------------------------------------- */
 

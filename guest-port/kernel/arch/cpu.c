@@ -41,6 +41,7 @@ static u8 double_fault_stack[8192] __aligned(16);
 
 extern const u64 fault_stubs[32];
 extern const u64 irq_stub_base;
+extern u64 current_kstack;
 extern void syscall_entry(void);
 extern u8 boot_stack_top[];
 
@@ -94,8 +95,9 @@ void idt_init(void)
     __asm__ volatile("lidt %0" ::"m"(p));
 }
 
-void tss_set_kstack(u64 top)
+void kstack_set(u64 top)
 {
+    current_kstack = top;
     tss.rsp[0] = top;
 }
 

@@ -96,10 +96,17 @@ static inline void entry_store(u64 *slot, u64 bits)
     *(volatile u64 *)slot = bits;
 }
 
+/* Between paging.c and mmu.c. */
+extern struct pagetable kernel_pt;
+extern bool have_nx;
+void pagetable_add(struct pagetable *pt, struct page *p); /* a table, to be freed with pt */
+/* Walks down to the table of `level`, making what is missing when asked. */
+pte_t *pagetable_walk(struct pagetable *pt, u64 va, int level, bool alloc, bool user);
+
 void serial_early_init(void);
 void idt_init(void);
 void gdt_init(void);
-void tss_set_kstack(u64 top);
+void kstack_set(u64 top); /* where the next entry from user mode lands */
 void syscall_init(void);
 void fault_dispatch(struct trapframe *tf);
 void irq_dispatch(struct trapframe *tf);

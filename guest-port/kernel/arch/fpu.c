@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fpu.c - FPU, SSE and AVX registers: their configuration, and where they are while a thread sleeps.
+ * fpu.c - FPU, SSE and AVX registers: their configuration, and where they are while a thread
+ * sleeps.
  *
  * XSAVE where there is one, FXSAVE else. The kernel itself uses none of these registers, so those
  * of the current thread stay loaded while it is in the kernel.

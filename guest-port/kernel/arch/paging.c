@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * paging.c - four-level page tables: the encoding of entries, walking, and the kernel's own half.
+ * paging.c - four-level page tables: the encoding of entries, and walking.
  *
  * All stores to page tables go through pte_set; only this file knows the bits. The upper half is
  * the same in every address space: its top-level entries are made at start-up (the ones for
@@ -19,7 +19,6 @@
 #define P_PCD      0x010UL
 #define P_ACCESSED 0x020UL
 #define P_DIRTY    0x040UL
-#define P_LARGE    0x080UL
 #define P_NX       (1UL << 63)
 #define P_NOACCESS 0x100UL /* not present, but a frame all the same */
 #define SWAP_SHIFT 12
@@ -27,14 +26,11 @@
 #define LEVEL_SHIFT(l) (12 + 9 * (l)) /* level 0: leaf tables */
 
 const pte_t pte_empty;
-static struct pagetable kernel_pt;
-static u64 vmap_next = VMAP_BASE;
+struct pagetable kernel_pt;
 
 /* Each lies within one top-level entry (512 GiB). */
 static const u64 kernel_areas[] = {DIRECT_BASE, VMAP_BASE, KERNEL_BASE};
-static bool have_nx;
-
-extern u8 text_start[], text_end[], rodata_end[], image_end[];
+bool have_nx;
 
 static u64 rights_bits(unsigned rights)
 {
@@ -134,11 +130,6 @@ static pte_t pte_make_table(u64 frame, bool user)
     return (pte_t){entry_encode(frame) | P_PRESENT | P_WRITE | P_ACCESSED | (user ? P_USER : 0)};
 }
 
-static pte_t pte_make_large(u64 frame, unsigned rights)
-{
-    return (pte_t){entry_encode(frame) | rights_bits(rights) | P_LARGE};
-}
-
 static pte_t *frame_table(u64 frame)
 {
     return phys_virt(frame << PAGE_SHIFT);
@@ -149,14 +140,14 @@ static unsigned level_index(u64 va, int level)
     return va >> LEVEL_SHIFT(level) & (PT_ENTRIES - 1);
 }
 
-static void add_table(struct pagetable *pt, struct page *p)
+void pagetable_add(struct pagetable *pt, struct page *p)
 {
     list_add_tail(&pt->tables, &p->lru);
     pt->nr_tables++;
 }
 
 /* Walks down to the table of `level`, making what is missing when asked. */
-static pte_t *walk(struct pagetable *pt, u64 va, int level, bool alloc, bool user)
+pte_t *pagetable_walk(struct pagetable *pt, u64 va, int level, bool alloc, bool user)
 {
     pte_t *t = frame_table(pt->root);
 
@@ -171,7 +162,7 @@ static pte_t *walk(struct pagetable *pt, u64 va, int level, bool alloc, bool use
             p = alloc_page(GFP_ZERO | (user ? GFP_USER : 0));
             if (!p)
                 return NULL;
-            add_table(pt, p);
+            pagetable_add(pt, p);
             pte_set(e, pte_make_table(page_frame(p), user));
         }
         t = frame_table(pte_frame(*e));
@@ -181,7 +172,7 @@ static pte_t *walk(struct pagetable *pt, u64 va, int level, bool alloc, bool use
 
 pte_t *pagetable_slot(struct pagetable *pt, u64 va, bool alloc)
 {
-    return walk(pt, va, 0, alloc, true);
+    return pagetable_walk(pt, va, 0, alloc, true);
 }
 
 /* Skips what whole missing tables of any level leave out, so that huge empty ranges cost little. */
@@ -220,7 +211,7 @@ int pagetable_init(struct pagetable *pt)
     list_init(&pt->tables);
     pt->nr_tables = 0;
     pt->root = page_frame(p);
-    add_table(pt, p);
+    pagetable_add(pt, p);
     t = page_addr(p);
     for (unsigned i = 0; i < ARRAY_SIZE(kernel_areas); i++) {
         unsigned n = level_index(kernel_areas[i], 3);
@@ -240,96 +231,4 @@ void pagetable_free(struct pagetable *pt)
     }
     pt->root = 0;
     pt->nr_tables = 0;
-}
-
-void pagetable_load(struct pagetable *pt)
-{
-    write_cr3(pt->root << PAGE_SHIFT);
-}
-
-void pagetable_load_kernel(void)
-{
-    write_cr3(kernel_pt.root << PAGE_SHIFT);
-}
-
-void tlb_flush_page(u64 va)
-{
-    invlpg(va);
-}
-
-void tlb_flush_user(void)
-{
-    write_cr3(read_cr3());
-}
-
-/* --- the kernel's half ---------------------------------------------------------------------------
- */
-
-int kernel_map(u64 va, phys_t pa, size_t size, unsigned rights)
-{
-    for (u64 end = va + size; va < end; va += PAGE_SIZE, pa += PAGE_SIZE) {
-        pte_t *slot = walk(&kernel_pt, va, 0, true, false);
-
-        if (!slot)
-            return -ENOMEM;
-        pte_set(slot, pte_make(pa >> PAGE_SHIFT, rights));
-        tlb_flush_page(va);
-    }
-    return 0;
-}
-
-static void map_direct(phys_t start, phys_t end)
-{
-    const u64 large = 1UL << LEVEL_SHIFT(1);
-
-    for (phys_t pa = ALIGN_DOWN(start, large); pa < end; pa += large) {
-        pte_t *slot = walk(&kernel_pt, DIRECT_BASE + pa, 1, true, false);
-
-        BUG_ON(!slot);
-        pte_set(slot, pte_make_large(pa >> PAGE_SHIFT, PTE_WRITE));
-    }
-}
-
-void *ioremap(phys_t pa, size_t size)
-{
-    u64 off = pa & ~PAGE_MASK, va = vmap_next;
-
-    size = ALIGN_UP(size + off, PAGE_SIZE);
-    vmap_next += size + PAGE_SIZE;
-    if (kernel_map(va, pa - off, size, PTE_WRITE | PTE_NOCACHE))
-        return NULL;
-    return (void *)(va + off);
-}
-
-/* Runs on the boot tables, which map the first GiB; frames for tables come from there. */
-void paging_init(void)
-{
-    u32 a, b, c, d;
-    struct page *p;
-    u64 va;
-
-    cpuid(0x80000001, 0, &a, &b, &c, &d);
-    have_nx = d & (1u << 20);
-    p = alloc_page(GFP_ZERO);
-    BUG_ON(!p);
-    list_init(&kernel_pt.tables);
-    kernel_pt.root = page_frame(p);
-    add_table(&kernel_pt, p);
-    for (int i = 0; i < boot_ram_count; i++)
-        map_direct(boot_ram[i].start, boot_ram[i].end);
-    for (int i = 0; i < boot_module_count; i++)
-        map_direct(boot_modules[i].start, boot_modules[i].end);
-    map_direct(0, 1 << 20);
-    for (va = KERNEL_BASE + 0x100000; va < (u64)text_end; va += PAGE_SIZE)
-        kernel_map(va, va - KERNEL_BASE, PAGE_SIZE, PTE_EXEC);
-    for (; va < (u64)rodata_end; va += PAGE_SIZE)
-        kernel_map(va, va - KERNEL_BASE, PAGE_SIZE, PTE_READ);
-    for (; va < (u64)image_end; va += PAGE_SIZE)
-        kernel_map(va, va - KERNEL_BASE, PAGE_SIZE, PTE_WRITE);
-    BUG_ON(!walk(&kernel_pt, VMAP_BASE, 0, true, false)); /* its top-level entry */
-    pagetable_load_kernel();
-
-    cpuid(7, 0, &a, &b, &c, &d);
-    if (b & (1u << 7))
-        write_cr4(read_cr4() | 1u << 20); /* SMEP */
 }

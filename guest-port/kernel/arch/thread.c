@@ -19,7 +19,6 @@ _Static_assert(offsetof(struct thread, arch.kstack_top) == 8, "entry.S: TH_KSTAC
 _Static_assert(offsetof(struct thread, work) == 40, "entry.S: TH_WORK");
 _Static_assert(sizeof(struct trapframe) == 21 * 8, "entry.S: push_regs");
 
-extern u64 current_kstack;
 extern void switch_stacks(u64 *prev_ksp, u64 next_ksp);
 extern void kthread_entry(void);
 extern void fork_entry(void);
@@ -45,8 +44,7 @@ void arch_switch(struct thread *prev, struct thread *next)
         if (prev->arch.gs_base != next->arch.gs_base || !prev->mm)
             wrmsr(MSR_GS_BASE, next->arch.gs_base);
     }
-    current_kstack = next->arch.kstack_top;
-    tss_set_kstack(next->arch.kstack_top);
+    kstack_set(next->arch.kstack_top);
     switch_stacks(&prev->arch.ksp, next->arch.ksp);
 }
 

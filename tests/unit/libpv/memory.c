@@ -93,6 +93,8 @@ Test(pte, an_update_names_machine_address_and_entry)
 {
     struct xen_mmu_update req;
 
+    cr_assert_eq(pv_pt_protect(pfn(4)), 0);
+    fake.calls = 0;
     cr_assert_eq(pv_pt_set(pfn(4), 5, pv_pte(pfn(6), PV_PRESENT)), 0);
     cr_assert_eq(fake.calls, 1);
     cr_assert_eq(fake.call[0].nr, XEN_HYPERVISOR_mmu_update);
@@ -103,6 +105,29 @@ Test(pte, an_update_names_machine_address_and_entry)
     cr_assert_eq(pv_pt_set(pfn(NR_PAGES), 0, pv_pte_none()), -XEN_EINVAL);
     cr_assert_eq(pv_pt_pin(pfn(1), 5), -XEN_EINVAL);
     cr_assert_eq(fake.calls, 1, "the hypervisor is not asked what is wrong anyway");
+}
+
+Test(pte, a_table_that_is_being_built_is_plain_memory)
+{
+    uint64_t *table = pv_host_page_va(pfn(4));
+
+    cr_assert_not(pv_pt_is_protected(pfn(4)));
+    cr_assert_eq(pv_pt_set(pfn(4), 7, pv_pte(pfn(6), PV_PRESENT)), 0);
+    cr_assert_eq(table[7], fake_mfn(6) << 12 | PV_PRESENT);
+    cr_assert_eq(pv_pt_link(pfn(4), 8, pfn(5)), 0);
+    cr_assert_eq(table[8], fake_mfn(5) << 12 | PV_TABLE_RIGHTS);
+    cr_assert_not(pv_pt_is_protected(pfn(5)));
+    cr_assert_eq(fake.calls, 0);
+
+    cr_assert_eq(pv_pt_protect(pfn(4)), 0);
+    cr_assert(pv_pt_is_protected(pfn(4)));
+    cr_assert_eq(pv_pt_link(pfn(4), 9, pfn(5)), 0);
+    cr_assert(pv_pt_is_protected(pfn(5)), "what is linked to a protected table is one");
+    cr_assert_eq(table[9], 0, "its entries are the hypervisor's to write");
+    cr_assert_eq(fake.calls, 3);
+    cr_assert_eq(pv_pt_unprotect(pfn(5)), 0);
+    cr_assert_not(pv_pt_is_protected(pfn(5)));
+    cr_assert_eq(pv_pt_unprotect(pfn(4)), 0);
 }
 
 /* Batches ----------------------------------------------------------------------------------- */
