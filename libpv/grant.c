@@ -7,11 +7,13 @@
  * a grant is one compare-and-swap of flags to 0 that succeeds only when neither is set.
  *
  * Free references are those whose bit in `used` is 0; a bitmap, because it can't be corrupted by
- * ending a grant twice.
+ * ending a grant twice. Ends that have to wait are on one list, under the lock; who looks through
+ * it takes it off as a whole, so that each is looked at by one vCPU at a time.
  */
 #include <pv/grant.h>
 #include <pv/host.h>
 #include <pv/hypercall.h>
+#include <pv/pagetable.h>
 #include "internal.h"
 
 #define ENTRIES_PER_FRAME (PV_PAGE_SIZE / sizeof(struct xen_grant_entry_v1))
@@ -20,7 +22,9 @@
 
 static struct xen_grant_entry_v1 *table;
 static uint64_t used[MAX_REFS / 64];
+static const char *sites[MAX_REFS]; /* who published */
 static uint32_t refs;
+static struct pv_grant_later *waiting;
 
 static int error_of(int64_t rc, int16_t status)
 {
@@ -99,42 +103,159 @@ static bool is_used(xen_grant_ref_t ref)
     return ref >= XEN_GNTTAB_NR_RESERVED_ENTRIES && ref < refs && (used[ref / 64] >> ref % 64 & 1);
 }
 
-int pv_grant_publish(xen_domid_t dom, pfn_t frame, bool readonly, xen_grant_ref_t *ref)
+static void free_ref(xen_grant_ref_t ref)
+{
+    bool state = pv_lock();
+
+    used[ref / 64] &= ~((uint64_t)1 << ref % 64);
+    pv_unlock(state);
+}
+
+/* A new entry; its reference in *ref. */
+static int publish(xen_domid_t dom, uint64_t frame, uint16_t flags, xen_grant_ref_t *ref,
+                   const char *site)
+{
+    xen_grant_ref_t got;
+
+    if (!take_ref(&got))
+        return -XEN_ENOSPC;
+    sites[got] = site;
+    table[got].domid = dom;
+    table[got].frame = (uint32_t)frame;
+    /* The hypervisor reads the rest only after it has seen the flags. */
+    __atomic_store_n(&table[got].flags, flags, __ATOMIC_RELEASE);
+    *ref = got;
+    return 0;
+}
+
+int pv_grant_publish_at(xen_domid_t dom, pfn_t frame, bool readonly, xen_grant_ref_t *ref,
+                        const char *site)
 {
     mfn_t m = pv_p2m(frame);
-    xen_grant_ref_t got;
 
     if (!mfn_valid(m) || m.n >> 32)
         return -XEN_EINVAL;
-    if (!take_ref(&got))
-        return -XEN_ENOSPC;
-    table[got].domid = dom;
-    table[got].frame = (uint32_t)m.n;
-    /* The hypervisor reads the rest only after it has seen the flags. */
-    __atomic_store_n(&table[got].flags,
-                     (uint16_t)(XEN_GTF_permit_access | (readonly ? XEN_GTF_readonly : 0)),
-                     __ATOMIC_RELEASE);
-    *ref = got;
+    return publish(dom, m.n, XEN_GTF_permit_access | (readonly ? XEN_GTF_readonly : 0), ref, site);
+}
+
+/* Flags become 0, unless one of these is set. */
+static int end(xen_grant_ref_t ref, uint16_t unless)
+{
+    uint16_t flags = __atomic_load_n(&table[ref].flags, __ATOMIC_SEQ_CST);
+
+    do {
+        if (flags & unless)
+            return -XEN_EBUSY;
+    } while (!__atomic_compare_exchange_n(&table[ref].flags, &flags, 0, false, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_SEQ_CST));
+    free_ref(ref);
     return 0;
 }
 
 int pv_grant_end(xen_grant_ref_t ref)
 {
-    uint16_t flags;
+    return is_used(ref) ? end(ref, BUSY) : -XEN_ENOENT;
+}
+
+int pv_grant_end_later(struct pv_grant_later *l)
+{
+    int err = pv_grant_end(l->ref);
     bool state;
+
+    if (err == -XEN_EBUSY) {
+        state = pv_lock();
+        l->next = waiting;
+        waiting = l;
+        pv_unlock(state);
+    } else if (err == 0 && l->done) {
+        l->done(l);
+    }
+    return err;
+}
+
+unsigned pv_grant_reap(void)
+{
+    struct pv_grant_later *l, *next;
+    bool state = pv_lock();
+    unsigned left = 0;
+
+    l = waiting;
+    waiting = NULL;
+    pv_unlock(state);
+    for (; l; l = next) {
+        next = l->next;
+        left += pv_grant_end_later(l) == -XEN_EBUSY;
+    }
+    return left;
+}
+
+unsigned pv_grant_report(void (*line)(const struct pv_grant_leak *leak, void *arg), void *arg)
+{
+    unsigned n = 0;
+
+    for (uint32_t ref = 0; ref < refs; ref++) {
+        struct pv_grant_leak leak = {.ref = ref, .site = sites[ref]};
+
+        if (!is_used(ref))
+            continue;
+        leak.dom = table[ref].domid;
+        leak.in_use = pv_grant_in_use(ref);
+        if (line)
+            line(&leak, arg);
+        n++;
+    }
+    return n;
+}
+
+/* -- frames that change hands ---------------------------------------------------------------- */
+
+int pv_grant_accept_at(xen_domid_t dom, pfn_t frame, xen_grant_ref_t *ref, const char *site)
+{
+    if (mfn_valid(pv_p2m(frame)))
+        return -XEN_EEXIST;
+    if (frame.n >= pv_machine.nr_pages)
+        return -XEN_EINVAL;
+    return publish(dom, frame.n, XEN_GTF_accept_transfer, ref, site);
+}
+
+int pv_grant_accepted(xen_grant_ref_t ref, pfn_t frame)
+{
+    uint16_t flags;
 
     if (!is_used(ref))
         return -XEN_ENOENT;
-    flags = __atomic_load_n(&table[ref].flags, __ATOMIC_SEQ_CST);
-    do {
-        if (flags & BUSY)
-            return -XEN_EBUSY;
-    } while (!__atomic_compare_exchange_n(&table[ref].flags, &flags, 0, false, __ATOMIC_SEQ_CST,
-                                          __ATOMIC_SEQ_CST));
-    state = pv_lock();
-    used[ref / 64] &= ~((uint64_t)1 << ref % 64);
-    pv_unlock(state);
-    return 0;
+    flags = __atomic_load_n(&table[ref].flags, __ATOMIC_ACQUIRE);
+    if ((flags & XEN_GTF_type_mask) != XEN_GTF_accept_transfer)
+        return -XEN_ENOENT;
+    if (!(flags & XEN_GTF_transfer_completed))
+        return -XEN_EAGAIN;
+    pv_p2m_set(frame, mfn(table[ref].frame));
+    __atomic_store_n(&table[ref].flags, 0, __ATOMIC_RELEASE);
+    free_ref(ref);
+    return pv_pt_unprotect(frame);
+}
+
+int pv_grant_accept_cancel(xen_grant_ref_t ref)
+{
+    return is_used(ref) ? end(ref, XEN_GTF_transfer_committed) : -XEN_ENOENT;
+}
+
+int pv_grant_give(xen_domid_t dom, xen_grant_ref_t ref, pfn_t frame)
+{
+    struct xen_gnttab_transfer op = {.mfn = pv_p2m(frame).n, .domid = dom, .ref = ref};
+    int err;
+
+    if (!mfn_valid(pv_p2m(frame)))
+        return -XEN_EINVAL;
+    err =
+        pv_pt_set_va((uint64_t)(uintptr_t)pv_host_page_va(frame), pv_pte_none(), PV_FLUSH_PAGE_ALL);
+    if (err)
+        return err;
+    err = error_of(pv_hypercall_grant_table_op(XEN_GNTTABOP_transfer, &op, 1), op.status);
+    if (err == -XEN_EFAULT)
+        return pv_pt_unprotect(frame) ?: err;
+    pv_p2m_set(frame, PV_MFN_INVALID);
+    return err;
 }
 
 bool pv_grant_in_use(xen_grant_ref_t ref)

@@ -400,6 +400,62 @@ static void grants_and_a_ring(void)
     WANT(pv_grant_copy(&to, &from, 8) < 0);
 }
 
+static unsigned ended, leaks;
+
+static void one_ended(struct pv_grant_later *l)
+{
+    ended += l->ref;
+}
+
+static void leak_seen(const struct pv_grant_leak *leak, void *arg)
+{
+    leaks += leak->ref == *(uint32_t *)arg && leak->dom == 1 && leak->in_use &&
+             strstr(leak->site, "pair/libpv.c:");
+}
+
+static void grants_that_end_late(void)
+{
+    struct pv_grant_map map = {.va = pv_host_window_alloc(1)};
+    struct pv_grant_later later = {.done = one_ended};
+    unsigned before = pv_grant_report(NULL, NULL);
+
+    WANT(pv_grant_init(1) == 0);
+    WANT(pv_grant_publish(1, pv_host_page_alloc(), false, &later.ref) == 0);
+    WANT(pv_grant_map(1, later.ref, false, &map) == 0);
+    WANT(pv_grant_end_later(&later) == -XEN_EBUSY && pv_grant_reap() == 1 && ended == 0);
+    WANT(pv_grant_report(leak_seen, &later.ref) == before + 1 && leaks == 1);
+    WANT(pv_grant_unmap(&map) == 0);
+    WANT(pv_grant_reap() == 0 && ended == later.ref && pv_grant_reap() == 0);
+    WANT(pv_grant_report(NULL, NULL) == before);
+    WANT(pv_grant_end_later(&later) == -XEN_ENOENT && ended == later.ref);
+    WANT(pv_grant_publish(1, pv_host_page_alloc(), true, &later.ref) == 0);
+    WANT(pv_grant_end_later(&later) == 0 && ended == 2 * later.ref); /* at once */
+}
+
+/* To itself: a guest may. */
+static void frames_change_hands(void)
+{
+    pfn_t from = pv_host_page_alloc(), to = pv_host_page_alloc(), stuck = pv_host_page_alloc();
+    uint32_t ref, again;
+
+    WANT(pv_grant_init(1) == 0);
+    WANT(pv_grant_accept(1, to, &ref) == -XEN_EEXIST);
+    WANT(pv_memory_release(&to, 1) == 1 && pv_grant_accept(1, to, &ref) == 0);
+    WANT(pv_grant_accepted(ref, to) == -XEN_EAGAIN && pv_grant_accept_cancel(ref) == 0);
+    WANT(pv_grant_accept(1, to, &ref) == 0);
+    linear(from)[0] = 0x1234;
+    WANT(pv_pt_protect(stuck) == 0 && pv_pt_pin(stuck, 1) == 0);
+    REFUSED(pv_grant_give(1, ref, stuck), XEN_EFAULT, RULE_GRANT_IN_USE);
+    WANT(pv_grant_give(1, ref, from) == 0 && !pv_memory_is_present(from));
+    WANT(pv_grant_accept_cancel(ref) == -XEN_EBUSY);
+    WANT(pv_grant_accepted(ref, to) == 0 && linear(to)[0] == 0x1234 && pv_memory_is_present(to));
+    WANT(pv_grant_accepted(ref, to) == -XEN_ENOENT);
+    WANT(pv_memory_reclaim(&from, 1) == 1);
+    REFUSED(pv_grant_give(1, ref, from), XEN_EINVAL, RULE_GRANT_NO_TRANSFER); /* it is lost */
+    WANT(!pv_memory_is_present(from) && pv_memory_reclaim(&from, 1) == 1);
+    WANT(pv_grant_publish(1, from, false, &again) == 0 && pv_grant_end(again) == 0);
+}
+
 static void the_processor(void)
 {
     pfn_t gdt = pv_host_page_alloc(), ldt = pv_host_page_alloc();
@@ -542,6 +598,8 @@ static const struct {
     {"clearing, copying, protecting, flushing", pages_and_flushes},
     {"event channels", events},
     {"grants, and a ring in a granted page", grants_and_a_ring},
+    {"grants that end when the other end lets go", grants_that_end_late},
+    {"frames that change hands", frames_change_hands},
     {"traps, stacks, segments, descriptors, debug registers, ports", the_processor},
     {"clocks and timers", clocks},
     {"a second vCPU", a_second_vcpu},
