@@ -8,6 +8,7 @@ PVCTL_SOURCES = \
 	tools/pvctl/config.c tools/pvctl/config.h \
 	tools/pvctl/demux.c tools/pvctl/demux.h \
 	tools/pvctl/disk.c tools/pvctl/disk.h \
+	tools/pvctl/dom0.c tools/pvctl/dom0.h \
 	tools/pvctl/gdb.c tools/pvctl/gdb.h \
 	tools/pvctl/image.c tools/pvctl/image.h \
 	tools/pvctl/machine.c tools/pvctl/machine.h \
@@ -20,6 +21,10 @@ PVCTL_SOURCES = \
 
 PVCTL_CPPFLAGS = -I$(top_srcdir)/hypervisor-shim -DPVCTL_VERSION='"$(VERSION)"' \
 	-DPVCTL_LIBDIR='"$(shimdir)"' $(JANSSON_CFLAGS)
+
+# With it a user of the installed pvctl makes a dom0.
+xenhostdir = $(shimdir)
+dist_xenhost_SCRIPTS = scripts/xenhost scripts/xenhost-init
 
 if HAVE_TOOLS
 bin_PROGRAMS += tools/pvctl/pvctl

@@ -159,7 +159,7 @@ refuse 'unknown option' '--fly is not an option' run --fly
 refuse 'size of banana' '--mem: "banana" is not a size' run --kernel "$image" --mem banana
 refuse 'size of 1k' 'too little' run --kernel "$image" --mem 1k
 refuse 'nothing to run' 'nothing to run' run
-refuse 'two guests on Xen' 'one guest' run --on xen --kernel "$image" --kernel "$image"
+refuse 'two guests as dom0' 'one guest' run --on xen --as dom0 --kernel "$image" --kernel "$image"
 refuse 'no such machine' 'no machine "m"' list m
 refuse 'nothing to look at' 'no machine is running' why
 refuse 'log of nothing' 'no machine is running' dmesg

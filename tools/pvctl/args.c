@@ -16,6 +16,7 @@
 
 enum opt {
     O_ON,
+    O_AS,
     O_TIMEOUT,
     O_CONSOLE,
     O_CPU,
@@ -43,6 +44,7 @@ static const struct {
     const char *value; /* what it wants; NULL: nothing */
 } opts[OPTS] = {
     [O_ON] = {"--on", "shim or xen"},
+    [O_AS] = {"--as", "dom0 or domu"},
     [O_TIMEOUT] = {"--timeout", "a number of seconds"},
     [O_CONSOLE] = {"--console", "a file name"},
     [O_CPU] = {"--cpu", "a CPU model of QEMU"},
@@ -136,6 +138,16 @@ static int take_on(struct plan *p, const char *value)
     return 0;
 }
 
+static int take_as(struct plan *p, const char *value)
+{
+    if (strcmp(value, "dom0") && strcmp(value, "domu"))
+        return say_bad("--as: \"%s\" is neither dom0 nor domu.", value);
+    if (p->as != AS_CHOSEN)
+        return say_bad("--as is given twice; remove one.");
+    p->as = !strcmp(value, "dom0") ? AS_DOM0 : AS_DOMU;
+    return 0;
+}
+
 static int take(struct plan *p, enum opt o, char *value)
 {
     const char *name = opts[o].name;
@@ -143,6 +155,8 @@ static int take(struct plan *p, enum opt o, char *value)
     switch (o) {
     case O_ON:
         return take_on(p, value);
+    case O_AS:
+        return take_as(p, value);
     case O_TIMEOUT:
         return take_count(name, value, 1000000, &p->timeout);
     case O_CONSOLE:

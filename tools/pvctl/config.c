@@ -212,6 +212,19 @@ static int read_disks(const struct reader *r, int n, const json_t *array, struct
     return rc;
 }
 
+static int read_as(const struct reader *r, const json_t *v)
+{
+    const char *text = json_string_value(v);
+
+    if (!text)
+        return wrong_type(r, -1, "as", v, "\"dom0\" or \"domu\"");
+    if (strcmp(text, "dom0") && strcmp(text, "domu"))
+        return say_bad("%s: \"as\" is \"%s\"; it must be \"dom0\" or \"domu\".", r->path, text);
+    if (r->plan->as == AS_CHOSEN)
+        r->plan->as = !strcmp(text, "dom0") ? AS_DOM0 : AS_DOMU;
+    return 0;
+}
+
 static int read_guest(const struct reader *r, int n, json_t *object)
 {
     struct guest *g = &r->plan->guest[r->plan->guests++];
@@ -284,6 +297,8 @@ static int read_top(const struct reader *r, json_t *root)
             rc = read_guests(r, v);
         else if (!strcmp(key, "on"))
             rc = read_on(r, v);
+        else if (!strcmp(key, "as"))
+            rc = read_as(r, v);
         else if (!strcmp(key, "timeout"))
             rc = read_count(r, -1, key, v, 1, 1000000, &p->timeout);
         else if (!strcmp(key, "cpu"))
@@ -293,8 +308,8 @@ static int read_top(const struct reader *r, json_t *root)
         else if (!strcmp(key, "icount"))
             rc = read_flag(r, key, v, &p->icount);
         else
-            rc = say_bad("%s: unknown key \"%s\"; the file has guests, on, timeout, cpu, memory "
-                         "and icount.",
+            rc = say_bad("%s: unknown key \"%s\"; the file has guests, on, as, timeout, cpu, "
+                         "memory and icount.",
                          r->path, key);
         if (rc)
             return rc;
@@ -395,13 +410,15 @@ static void default_name(struct plan *p, size_t n)
     }
 }
 
-static int check_files(const struct guest *g)
+static int check_files(struct guest *g)
 {
     struct image_info info;
     struct stat st = {0};
     char *why;
 
-    if (image_check_file(g->kernel, &info, &why) == 0 && g->ramdisk) {
+    if (image_check_file(g->kernel, &info, &why) == 0)
+        g->needs_more = *info.needs != 0;
+    if (!why && g->ramdisk) {
         if (stat(g->ramdisk, &st) < 0)
             why =
                 xasprintf("%s: cannot be read (%s); check the path.", g->ramdisk, strerror(errno));
@@ -444,17 +461,37 @@ static int check_guest(struct plan *p, size_t n)
     return check_files(g);
 }
 
+static int check_role(const struct plan *p)
+{
+    if (p->on == ON_SHIM && p->as != AS_CHOSEN)
+        return say_bad("--as is about real Xen; give --on xen as well, or leave it out.");
+    if (p->as == AS_DOM0 && p->guests > 1)
+        return say_bad(
+            "--as dom0 runs one guest, as Xen's only domain, and %zu are given; leave it "
+            "out.",
+            p->guests);
+    return 0;
+}
+
+/* Real Xen alone is a hypervisor and nothing else: who needs more gets a dom0 that has it. */
+static void choose_role(struct plan *p)
+{
+    bool more = p->guests > 1 || p->drives;
+
+    for (size_t i = 0; i < p->guests; i++)
+        more |= p->guest[i].needs_more;
+    if (p->on == ON_XEN && p->as == AS_CHOSEN)
+        p->as = more ? AS_DOMU : AS_DOM0;
+}
+
 int plan_check(struct plan *p)
 {
     uint64_t sum = 0;
 
     if (p->guests == 0)
         return say_bad("nothing to run; give a CONFIG.json or --kernel FILE.");
-    if (p->on == ON_XEN && p->guests > 1)
-        return say_bad(
-            "--on xen runs one guest, as Xen's only domain, and %zu are given; run them on "
-            "the shim.",
-            p->guests);
+    if (check_role(p))
+        return EXIT_USAGE;
     for (size_t i = 0; i < p->guests; i++) {
         if (check_guest(p, i))
             return EXIT_USAGE;
@@ -462,16 +499,18 @@ int plan_check(struct plan *p)
     }
     if (disks_check(p))
         return EXIT_USAGE;
-    if (p->on == ON_XEN && p->drives)
-        return say_bad(
-            "--on xen runs a guest as Xen's only domain, where nobody serves a disk; leave "
-            "the disk out, or run it on the shim.");
+    choose_role(p);
+    if (p->as == AS_DOM0 && p->drives)
+        return say_bad("--as dom0 makes the guest Xen's only domain, where nobody serves a disk; "
+                       "leave it out, or the disk.");
     if (!p->cpu)
         p->cpu = xstrdup("max,-smap");
     if (!p->memory) {
         /* A sixteenth for the hypervisor's tables, and its own 64 MiB (Xen: 256). */
-        uint64_t own = p->on == ON_XEN ? 256 * MIB : 64 * MIB;
+        uint64_t own = p->on == ON_SHIM ? 64 * MIB : 256 * MIB;
 
+        if (p->as == AS_DOMU)
+            own += (DOM0_MIB + 256) * MIB; /* dom0, and its files until they are unpacked */
         p->memory = (sum + sum / 16 + own + MIB - 1) / MIB * MIB;
         if (p->memory < 1024 * MIB)
             p->memory = 1024 * MIB;

@@ -24,6 +24,7 @@ enum {
 #define MIB                (1ull << 20)
 #define DEFAULT_GUEST_MEM  (64 * MIB)
 #define SMALLEST_GUEST_MEM (2 * MIB)
+#define DOM0_MIB           384 /* of the Linux that has the back-ends on Xen */
 
 enum peer { ON_SHIM, ON_XEN };
 
@@ -42,6 +43,8 @@ struct drive {
     uint64_t sectors, device, inode;
     bool writable;
 };
+/* What guests are on Xen: its only domain, or domains beside a Linux that has back-ends. */
+enum role { AS_CHOSEN, AS_DOM0, AS_DOMU };
 
 struct guest {
     char *name, *kernel, *ramdisk, *cmdline;
@@ -49,11 +52,13 @@ struct guest {
     unsigned vcpus; /* 0: not said */
     struct disk disk[MAX_DISKS];
     unsigned disks;
+    bool needs_more; /* than the hypervisor: its image says so */
 };
 
 struct plan {
     enum peer on;
     bool on_said;
+    enum role as;     /* after plan_check(), AS_CHOSEN no more if on Xen */
     unsigned timeout; /* seconds; 0: none */
     char *machine;    /* name of its directory; NULL: chosen */
     char *console;    /* file for the whole serial line */

@@ -38,6 +38,7 @@ enum {
     NOTE_FEATURES = 10,
     NOTE_INIT_P2M = 15,
 };
+enum { NOTE_LIBPV_NEEDS = 1 }; /* of owner "libpv": PV_NOTE_NEEDS (pv/start.h) */
 
 enum { MAX_SEGMENTS = 128, MAX_LOADS = 16, MAX_NOTES = 512, PAGE = 4096 };
 
@@ -302,6 +303,8 @@ static int read_notes(struct judge *j, uint64_t offset, uint64_t size)
         if (n.n_namesz == 4 && !memcmp(name, "Xen", 4) &&
             take_note(j, n.n_type, name + name_room, n.n_descsz))
             return -1;
+        if (n.n_namesz == 6 && !memcmp(name, "libpv", 6) && n.n_type == NOTE_LIBPV_NEEDS)
+            note_string(j->info->needs, sizeof(j->info->needs), name + name_room, n.n_descsz);
         if (desc_room > (uint64_t)(end - name) - name_room)
             break;
         p = name + name_room + desc_room;

@@ -21,6 +21,7 @@ struct image_info {
     uint64_t kstart, kend; /* virtual: where the builder puts it */
     uint64_t virt_base, paddr_offset, entry, hypercall_page, init_p2m;
     char guest_os[32], guest_version[32], loader[16], xen_version[16], features[128];
+    char needs[32]; /* libpv's own note (pv/start.h): what it needs beyond the hypervisor */
 };
 
 /* Judge the bytes of an image called `name`. 0: *info is filled in. Else -1, and *why is

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "dom0.h"
 #include "say.h"
 
 #ifndef PVCTL_LIBDIR
@@ -46,6 +47,19 @@ static char *beside_us(const char *relative)
         return path;
     free(path);
     return NULL;
+}
+
+char *machine_file(const char *variable, const char *directory, const char *name)
+{
+    const char *said = getenv(variable), *base = strrchr(directory, '/');
+    char *near = xasprintf("%s/%s", directory, name), *path;
+
+    if (said && *said)
+        path = xasprintf("%s/%s", said, name);
+    else if (!(path = beside_us(near)))
+        path = xasprintf("%s/%s/%s", PVCTL_LIBDIR, base ? base + 1 : directory, name);
+    free(near);
+    return path;
 }
 
 static bool is_compressed(const char *path)
@@ -213,6 +227,9 @@ void machine_close(struct machine *m, bool keep)
         }
         close(m->lock);
     }
+    for (size_t i = 0; i < 2; i++)
+        if (m->guests[i] >= 0)
+            close(m->guests[i]);
     for (size_t i = 0; i < m->args; i++)
         free(m->argv[i]);
     free(m->argv);
@@ -366,11 +383,36 @@ static char *modules(const struct machine *m, const struct plan *p)
     return all;
 }
 
+/* dom0's kernel and initramfs, as boot modules; NULL after a sentence. */
+static char *dom0_modules(const struct machine *m, const struct plan *p)
+{
+    char *kernel = dom0_file("vmlinux"), *link, *initramfs, *text;
+
+    if (!kernel)
+        return NULL;
+    initramfs = xasprintf("%s/dom0", m->dir);
+    if (dom0_initramfs(p, initramfs)) {
+        free(initramfs);
+        free(kernel);
+        return NULL;
+    }
+    link = link_file(m, 'k', 0, kernel);
+    text = xasprintf("%s console=hvc0 rdinit=/init quiet panic=1,%s", link, initramfs);
+    free(link);
+    free(initramfs);
+    free(kernel);
+    return text;
+}
+
 static char *hypervisor_options(const struct plan *p)
 {
     const char *more = p->hv_args ? p->hv_args : "";
     const struct guest *g = &p->guest[0];
 
+    if (p->as == AS_DOMU)
+        return xasprintf("com1=115200,8n1 console=com1 dom0_mem=%dM,max:%dM dom0_max_vcpus=1 "
+                         "bootscrub=0 noreboot=1 loglvl=all guest_loglvl=all %s",
+                         DOM0_MIB, DOM0_MIB, more);
     if (p->on == ON_XEN)
         return xasprintf("com1=115200,8n1 console=com1 dom0_mem=%lluK,max:%lluK dom0_max_vcpus=%u "
                          "noreboot=1 loglvl=all guest_loglvl=all %s",
@@ -411,14 +453,26 @@ static char *free_port(void)
     return xasprintf("%u", port);
 }
 
+/* A serial line of the guests' own, where the first is Xen's and dom0's. */
+static int guests_line(struct machine *m)
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, m->guests) < 0)
+        return say_bad("no line for the guests: %s.", strerror(errno));
+    ARGS(m, "-chardev");
+    arg(m, xasprintf("socket,id=guests,fd=%d", m->guests[1]));
+    ARGS(m, "-serial", "chardev:guests");
+    return 0;
+}
+
 int machine_make(struct machine *m, const struct plan *p)
 {
     const char *qemu = getenv("PVCTL_QEMU");
     unsigned long long mib = p->memory / MIB;
+    char *list;
     int rc;
 
     memset(m, 0, sizeof(*m));
-    m->lock = -1;
+    m->lock = m->guests[0] = m->guests[1] = -1;
     m->image = machine_image(p->on);
     if (!m->image)
         return EXIT_USAGE;
@@ -436,8 +490,12 @@ int machine_make(struct machine *m, const struct plan *p)
         xasprintf("memory-backend-file,id=ram,size=%lluM,mem-path=%s/ram,share=on", mib, m->dir));
     if (p->on == ON_SHIM)
         ARGS(m, "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04");
+    if (p->as == AS_DOMU && guests_line(m))
+        return EXIT_MACHINE;
+    /* At 1 ns an instruction a Linux with timers of its own would not get far. */
     if (p->icount)
-        ARGS(m, "-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01T00:00:00,clock=vm");
+        ARGS(m, "-icount", p->as == AS_DOMU ? "shift=4,sleep=off" : "shift=0,sleep=off", "-rtc",
+             "base=2024-01-01T00:00:00,clock=vm", "-seed", "1");
     if (p->gdb) {
         m->gdb_port = free_port();
         ARGS(m, "-S", "-gdb");
@@ -448,7 +506,10 @@ int machine_make(struct machine *m, const struct plan *p)
         arg(m, xstrdup(p->qemu_args[i]));
     ARGS(m, "-kernel", m->image, "-append");
     arg(m, hypervisor_options(p));
+    list = p->as == AS_DOMU ? dom0_modules(m, p) : modules(m, p);
+    if (!list)
+        return EXIT_USAGE;
     ARGS(m, "-initrd");
-    arg(m, modules(m, p));
+    arg(m, list);
     return 0;
 }

@@ -5,6 +5,7 @@
  *   BASE/NAME/ram      the memory (the shim's is shared: `list`, `why`, `dmesg` read it)
  *   BASE/NAME/lock     held while pvctl runs it; a free lock means that it has ended
  *   BASE/NAME/keep     it has ended, and its memory is to stay readable
+ *   BASE/NAME/dom0     with a dom0: its initramfs
  *   BASE/NAME/kN, rN, dN  links to the guests' files, so that no name confuses QEMU
  *
  * BASE is $PVCTL_RUN, or pvctl-UID in /dev/shm or, where that is too small, in /tmp.
@@ -25,6 +26,7 @@ struct machine {
     char **argv; /* QEMU's arguments, NULL at the end */
     size_t args;
     char *gdb_port; /* NULL: no stub */
+    int guests[2];  /* the guests' own serial line: our end, QEMU's; -1: it is the only one */
 };
 
 /* Make the directory and all that QEMU needs. 0, or an exit status after a sentence. */
@@ -41,6 +43,10 @@ struct machine_entry {
 };
 size_t machine_list(struct machine_entry **out);
 void machine_list_free(struct machine_entry *e, size_t n);
+
+/* A file of ours: NAME in the directory $VARIABLE, or in DIRECTORY relative to this program, or in
+ * the library directory. It may not be there. */
+char *machine_file(const char *variable, const char *directory, const char *name);
 
 /* The hypervisor image for a peer, or NULL after a sentence. */
 char *machine_image(enum peer on);

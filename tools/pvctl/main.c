@@ -57,10 +57,10 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"run", "boot guests and stay with them to the end",
-     "[--on shim|xen] [--timeout S] [--console FILE] [--icount] [--gdb] [--keep]\n"
-     "    [--machine NAME] [--memory SIZE] [--cpu MODEL] [--hv-args STR] [--qemu-arg ARG]\n"
-     "    [--verbose] [--quiet] CONFIG.json | --kernel FILE [--ramdisk FILE] [--disk FILE[,ro]]\n"
-     "    [--cmdline STR] [--mem SIZE] [--vcpus N] [--name NAME] [--kernel ...]",
+     "[--on shim|xen] [--as dom0|domu] [--timeout S] [--console FILE] [--icount] [--gdb]\n"
+     "    [--keep] [--machine NAME] [--memory SIZE] [--cpu MODEL] [--hv-args STR]\n"
+     "    [--qemu-arg ARG] [--verbose] [--quiet] CONFIG.json | --kernel FILE [--ramdisk FILE]\n"
+     "    [--disk FILE[,ro]] [--cmdline STR] [--mem SIZE] [--vcpus N] [--name NAME] [--kernel ...]",
      command_run},
     {"check", "tell whether a file is a kernel that would boot", "IMAGE...", command_check},
     {"list", "show machines and their guests", "[--json] [MACHINE]", command_list},

@@ -5,6 +5,9 @@
  *   terminal ──stdin──► QEMU's serial line ──► demux ──► guests' bytes: stdout
  *                                                   └─► hypervisor's lines: stderr, --console
  *
+ * With a dom0 on Xen there are two lines: that one is Xen's and dom0's, and the guests have their
+ * own.
+ *
  * QEMU is our child and dies with us. It ends itself (shim), or is ended by its pid when
  * Xen says that its only guest is gone, when the time is up, or when the user says so
  * (Ctrl-] on a terminal, a signal otherwise). The terminal is put back in every case.
@@ -18,12 +21,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "demux.h"
+#include "dom0.h"
 #include "gdb.h"
 #include "machine.h"
 #include "say.h"
@@ -35,13 +40,18 @@ struct run {
     const struct plan *plan;
     struct machine machine;
     struct demux demux;
+    struct demux guests; /* of the guests' own line, if there is one */
+    struct demux_sink guest_sink;
+    struct dom0 dom0;
+    char dom0_line[512];
+    size_t dom0_len;
     FILE *log;
     pid_t qemu;
     int to_qemu, from_qemu, errors;
     bool raw_terminal, stopped, timed_out, input_open;
     bool mid_line; /* a guest's line on stdout has not ended yet */
     enum ending ending;
-    char *kept[KEPT_LINES]; /* the hypervisor's last lines, shown when it went wrong */
+    char *kept[KEPT_LINES]; /* the hypervisor's and dom0's last lines, shown when it went wrong */
     size_t lines, crash_line;
     char complaint[4096]; /* what QEMU wrote to its stderr */
     size_t complaint_len;
@@ -97,21 +107,45 @@ static void show_line(const struct run *r, const char *line)
 {
     if (r->mid_line && isatty(STDERR_FILENO))
         fprintf(stderr, "%s\n", r->raw_terminal ? "\r" : "");
-    fprintf(stderr, "%s(%s) %s%s%s\n", say_color(stderr, SAY_DIM),
-            r->plan->on == ON_XEN ? "XEN" : "shim", line, say_color(stderr, SAY_PLAIN),
+    fprintf(stderr, "%s%s%s%s\n", say_color(stderr, SAY_DIM), line, say_color(stderr, SAY_PLAIN),
             r->raw_terminal ? "\r" : "");
+}
+
+static void keep_line(struct run *r, const char *who, const char *line)
+{
+    char **slot = &r->kept[r->lines % KEPT_LINES];
+
+    free(*slot);
+    *slot = xasprintf("(%s) %s", who, line);
+    r->lines++;
+    if (r->plan->verbose || (r->plan->on == ON_SHIM && !r->plan->quiet))
+        show_line(r, *slot);
+}
+
+/* What is not Xen's on the line that Xen and dom0 share. */
+static void dom0_bytes(void *ctx, const char *bytes, size_t n)
+{
+    struct run *r = ctx;
+
+    for (; n; bytes++, n--) {
+        if (*bytes != '\n' && r->dom0_len < sizeof(r->dom0_line) - 1) {
+            r->dom0_line[r->dom0_len++] = *bytes;
+            continue;
+        }
+        r->dom0_line[r->dom0_len] = 0;
+        r->dom0_len = 0;
+        if (!dom0_report(&r->dom0, r->dom0_line))
+            keep_line(r, "dom0", r->dom0_line);
+        else if ((r->dom0.done || r->dom0.failure) && r->ending == STILL_RUNNING)
+            r->ending = POWERED_OFF;
+    }
 }
 
 static void hypervisor_line(void *ctx, const char *line)
 {
     struct run *r = ctx;
-    char **slot = &r->kept[r->lines % KEPT_LINES];
 
-    free(*slot);
-    *slot = xstrdup(line);
-    r->lines++;
-    if (r->plan->verbose || (r->plan->on == ON_SHIM && !r->plan->quiet))
-        show_line(r, line);
+    keep_line(r, r->plan->on == ON_XEN ? "XEN" : "shim", line);
     if (r->plan->on == ON_XEN) {
         enum ending e = verdict_of_xen_line(line);
 
@@ -168,6 +202,8 @@ static int start_qemu(struct run *r)
         dup2(in[0], STDIN_FILENO);
         dup2(out[1], STDOUT_FILENO);
         dup2(err[1], STDERR_FILENO);
+        if (r->machine.guests[1] >= 0)
+            fcntl(r->machine.guests[1], F_SETFD, 0);
         execvp(r->machine.argv[0], r->machine.argv);
         dprintf(STDERR_FILENO, "%s cannot be started (%s); install Debian's qemu-system-x86",
                 r->machine.argv[0], strerror(errno));
@@ -176,7 +212,7 @@ static int start_qemu(struct run *r)
     close(in[0]);
     close(out[1]);
     close(err[1]);
-    r->to_qemu = in[1];
+    r->to_qemu = r->machine.guests[0] >= 0 ? r->machine.guests[0] : in[1];
     r->from_qemu = out[0];
     r->errors = err[0];
     fcntl(r->to_qemu, F_SETFL, O_NONBLOCK);
@@ -244,6 +280,17 @@ static bool take_output(struct run *r)
     return true;
 }
 
+/* The same for the guests' own line, as far as bytes are there. */
+static bool take_guests(struct run *r)
+{
+    char buf[4096];
+    ssize_t n;
+
+    while ((n = recv(r->machine.guests[0], buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+        demux_feed(&r->guests, buf, (size_t)n);
+    return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
 static bool take_complaint(struct run *r)
 {
     char buf[512];
@@ -262,14 +309,15 @@ static bool take_complaint(struct run *r)
 static bool attend(struct run *r)
 {
     int64_t deadline = r->plan->timeout ? now_ms() + r->plan->timeout * 1000ll : INT64_MAX;
-    bool errors_open = true;
+    bool errors_open = true, guests_open = r->machine.guests[0] >= 0;
 
     for (;;) {
-        struct pollfd p[4] = {
+        struct pollfd p[5] = {
             {.fd = r->from_qemu, .events = POLLIN},
             {.fd = errors_open ? r->errors : -1, .events = POLLIN},
             {.fd = r->input_open ? STDIN_FILENO : -1, .events = POLLIN},
             {.fd = wake_pipe[0], .events = POLLIN},
+            {.fd = guests_open ? r->machine.guests[0] : -1, .events = POLLIN},
         };
         int64_t left = deadline == INT64_MAX ? -1 : deadline - now_ms();
 
@@ -279,10 +327,12 @@ static bool attend(struct run *r)
         }
         if (r->ending != STILL_RUNNING || r->stopped || signalled)
             return true;
-        if (poll(p, 4, left > 60000 || left < 0 ? 60000 : (int)left) < 0 && errno != EINTR)
+        if (poll(p, 5, left > 60000 || left < 0 ? 60000 : (int)left) < 0 && errno != EINTR)
             return true;
         if (p[1].revents)
             errors_open = take_complaint(r);
+        if (p[4].revents)
+            guests_open = take_guests(r);
         if (p[0].revents && !take_output(r))
             return false;
         if (p[2].revents)
@@ -333,6 +383,22 @@ static int verdict_of_xen(struct run *r)
     }
 }
 
+static int verdict_of_dom0(struct run *r)
+{
+    bool whole = r->dom0.done && r->ending != HYPERVISOR_DIED;
+
+    for (size_t i = 0; i < r->plan->guests; i++)
+        whole &= r->dom0.state[i] == GUEST_ENDED;
+    if (r->crash_line)
+        show_kept(r, r->crash_line - 1);
+    else if (!whole)
+        show_kept(r, r->lines > 12 ? r->lines - 12 : 0);
+    if (r->ending != HYPERVISOR_DIED)
+        return dom0_verdict(&r->dom0, r->plan);
+    say_bad("Xen itself stopped; its last lines are above.");
+    return EXIT_MACHINE;
+}
+
 /* The first line on QEMU's stderr that is more than a warning (a CPU model's missing
  * features, say), or NULL. */
 static const char *complaint(struct run *r)
@@ -368,6 +434,8 @@ static int verdict(struct run *r, int status)
         say_bad("QEMU failed: %s.", complaint(r));
         return EXIT_MACHINE;
     }
+    if (r->plan->as == AS_DOMU)
+        return verdict_of_dom0(r);
     if (r->plan->on == ON_XEN)
         return verdict_of_xen(r);
     rc = verdict_of_shim(r->plan, r->machine.dir, status);
@@ -397,6 +465,11 @@ static int run_machine(struct run *r)
     int status;
 
     sink.ctx = r;
+    r->guest_sink = sink;
+    /* Nobody but guests writes to their own line, so no mark is looked for. */
+    demux_init(&r->guests, &r->guest_sink, "\377\377", false);
+    if (r->plan->as == AS_DOMU)
+        sink.guest = dom0_bytes;
     demux_init(&r->demux, &sink, r->plan->on == ON_XEN ? "(XEN) " : "(shim) ",
                r->plan->on == ON_XEN);
     catch_signals();
@@ -406,10 +479,13 @@ static int run_machine(struct run *r)
         gdb_announce(r->plan, &r->machine);
     terminal_attach(r);
     kill_it = attend(r);
+    if (r->machine.guests[0] >= 0)
+        take_guests(r);
     status = end_qemu(r, kill_it);
     while (!kill_it && take_complaint(r))
         ;
     demux_end(&r->demux);
+    demux_end(&r->guests);
     terminal_restore(r);
     fflush(stderr);
     return verdict(r, status);
@@ -429,5 +505,6 @@ int run_plan(const struct plan *p)
     machine_close(&r.machine, p->keep);
     for (size_t i = 0; i < KEPT_LINES; i++)
         free(r.kept[i]);
+    free(r.dom0.failure);
     return rc;
 }

@@ -36,14 +36,23 @@ enum ending verdict_of_xen_line(const char *line)
     return STILL_RUNNING;
 }
 
+static const char *const codes[] = {
+    "powered off",
+    "asked for a reboot, and pvctl does not start it again",
+    "suspended itself, and nothing resumes it",
+    "crashed",
+    "was ended by its watchdog",
+};
+
+const char *verdict_words(unsigned code)
+{
+    return code < sizeof(codes) / sizeof(codes[0]) ? codes[code]
+                                                   : "ended with an unusual shutdown code";
+}
+
 /* The guest's end as a sentence; false when it simply powered off, or has not ended. */
 static bool tell_end(const struct view *v, unsigned i)
 {
-    static const char *const codes[] = {"powered off",
-                                        "asked for a reboot, and pvctl does not start it "
-                                        "again",
-                                        "suspended itself, and nothing resumes it", "crashed",
-                                        "was ended by its watchdog"};
     const struct hostview_domain *d = &v->page.domain[i];
     struct reason r[REASON_RING + 1];
     char name[HOSTVIEW_NAME], sentence[512];

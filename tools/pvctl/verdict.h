@@ -18,6 +18,10 @@ enum ending { STILL_RUNNING, POWERED_OFF, CRASHED, REBOOTED, ENDED_OTHERWISE, HY
 /* What a line of Xen's says about the end. */
 enum ending verdict_of_xen_line(const char *line);
 
+/* "crashed", "asked for a reboot ...": the end of a sentence about a guest that shut down with
+ * a code of the ABI's (SHUTDOWN_*). */
+const char *verdict_words(unsigned code);
+
 /* The shim's end: exit status of QEMU (as from waitpid) and the machine's directory. Says
  * a sentence for each guest that did not power off; returns pvctl's exit status. */
 int verdict_of_shim(const struct plan *p, const char *dir, int wait_status);

@@ -140,6 +140,8 @@ Test(config, json_mistakes)
     json_refused("{\"guests\": [{\"kernel\": \"k\", \"vcpus\": 0}]}", "between 1 and 32");
     json_refused("{\"guests\": [{\"kernel\": \"k\", \"vcpus\": 1.5}]}", "with a fraction");
     json_refused("{\"guests\": [{\"kernel\": \"k\", \"vcpus\": \"1\"}]}", "is a string");
+    json_refused("{\"as\": \"x\", \"guests\": [{\"kernel\": \"k\"}]}", "\"dom0\" or \"domu\"");
+    json_refused("{\"as\": 0, \"guests\": [{\"kernel\": \"k\"}]}", "\"dom0\" or \"domu\"");
     json_refused("{\"on\": \"kvm\", \"guests\": [{\"kernel\": \"k\"}]}", "\"shim\" or \"xen\"");
     json_refused("{\"on\": null, \"guests\": [{\"kernel\": \"k\"}]}", "is null");
     json_refused("{\"icount\": 1, \"guests\": [{\"kernel\": \"k\"}]}", "must be true or false");
@@ -196,7 +198,10 @@ Test(config, argument_mistakes)
     args_refused("a.json --kernel k", "use one of them");
     args_refused("/nonexistent.json", "/nonexistent.json: cannot be read");
     args_refused("--kernel /nonexistent", "/nonexistent: cannot be read");
-    args_refused("--on xen --kernel a --kernel b", "--on xen runs one guest");
+    args_refused("--on xen --as dom0 --kernel a --kernel b", "--as dom0 runs one guest");
+    args_refused("--as domu --kernel a", "--as is about real Xen");
+    args_refused("--on xen --as host --kernel a", "neither dom0 nor domu");
+    args_refused("--on xen --as domu --as domu --kernel a", "--as is given twice");
     args_refused("--kernel k --mem 1k", "too little");
     args_refused("--kernel k --mem 65537K", "multiple of 4K");
     args_refused("--kernel k --name a/b", "cannot be used");

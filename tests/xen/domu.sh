@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Guests on real Xen beside a dom0: their lines alone on stdout, none lost, their ends as the exit
+# status, input, several guests that talk to each other. TAP.
+pvctl=${PVCTL:?} built=${builddir:?}
+if [ ! -s "${PVCTL_DOM0:=$built/dom0}/dom0.cpio" ]; then
+    echo "1..0 # SKIP no dom0; ./quickstart build makes it"
+    exit 0
+fi
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+n=0
+verdict() { # WHAT, after the last command's status
+    rc=$?
+    n=$((n + 1))
+    if [ $rc = 0 ]; then
+        echo "ok $n - $1"
+    else
+        echo "not ok $n - $1"
+        sed 's/^/# /' out err 2>/dev/null | tail -n 20
+    fi
+}
+run() { "$pvctl" run --on xen --machine "domu-$$" --timeout 180 "$@" >out 2>err </dev/null; }
+
+run --as domu --kernel "$built/tests/guests/rogue" --cmdline mode=console-flood --vcpus 2 --console line
+verdict 'a guest that powers off is status 0'
+[ "$(grep -c '^flood [0-9]*: the quick brown fox jumps over the lazy dog$' out)" = 300 ] && [ ! -s err ]
+verdict 'all its lines arrive, and nothing else does'
+grep -q '^(XEN) ' line && grep -q '^@@ done' line && grep -q '^flood 299' line
+verdict 'Xen, dom0 and the guest are in --console'
+
+run --as domu --kernel "$built/tests/guests/rogue" --cmdline mode=jump
+[ $? = 3 ] && grep -q '(XEN) domain_crash' err && grep -q 'guest rogue crashed' err
+verdict 'a guest that Xen kills is status 3, and its lines are shown'
+
+# The note of PV_NEEDS and the number of guests choose dom0; both configurations talk.
+run "$built/examples/05-ring.json" && grep -q '^front: 1001 answers, 1001 of them right$' out && [ ! -s err ]
+verdict 'two guests with grants and events between them'
+
+# shellcheck disable=SC2094
+echo=$built/tests/guests/echo
+: >out
+{
+    i=0
+    until grep -q listening out || [ $((i += 1)) -gt 600 ]; do sleep 0.2; done
+    printf 'one\nquit\n'
+    sleep 1
+} | "$pvctl" run --on xen --as domu --machine "domu-$$" --timeout 180 --kernel "$echo" --cmdline left >out 2>err &&
+    grep -q 'left: heard one' out
+verdict 'what is typed reaches the guest'
+echo "1..$n"
