@@ -252,9 +252,10 @@ int pv_grant_give(xen_domid_t dom, xen_grant_ref_t ref, pfn_t frame)
     if (err)
         return err;
     err = error_of(pv_hypercall_grant_table_op(XEN_GNTTABOP_transfer, &op, 1), op.status);
-    if (err == -XEN_EFAULT)
-        return pv_pt_unprotect(frame) ?: err;
-    pv_p2m_set(frame, PV_MFN_INVALID);
+    if (err != -XEN_EFAULT)
+        pv_p2m_set(frame, PV_MFN_INVALID);
+    else if (pv_pt_unprotect(frame) != 0)
+        pv_pt_protect(frame); /* a page table: it was mapped read-only */
     return err;
 }
 
