@@ -289,8 +289,9 @@ void xenbus_detach(struct domain *d)
                     x->back + sizeof("/local/domain/0/") - 1);
         store_rm(path);
         x->off = true;
-        disconnect(x);
-        if (!x->draining)
+        if (x->connected)
+            disconnect(x); /* and, when it has drained, gone: maybe at once */
+        else if (!x->draining)
             x->driver->gone(x);
     }
 }
