@@ -60,12 +60,14 @@ int pv_grant_init(unsigned frames)
         .nr_frames = frames,
         .frame_list = pv_gptr(machine),
     };
+    int64_t rc;
     char *va;
     int err;
 
     if (!frames || frames > PV_GRANT_FRAMES)
         return -XEN_EINVAL;
-    err = error_of(pv_hypercall_grant_table_op(XEN_GNTTABOP_setup_table, &setup, 1), setup.status);
+    rc = pv_hypercall_grant_table_op(XEN_GNTTABOP_setup_table, &setup, 1);
+    err = error_of(rc, setup.status); /* which is there only now */
     if (err)
         return setup.status == XEN_GNTST_general_error ? -XEN_ENOSPC : err;
     va = pv_host_window_alloc(frames);
@@ -251,7 +253,8 @@ int pv_grant_give(xen_domid_t dom, xen_grant_ref_t ref, pfn_t frame)
         pv_pt_set_va((uint64_t)(uintptr_t)pv_host_page_va(frame), pv_pte_none(), PV_FLUSH_PAGE_ALL);
     if (err)
         return err;
-    err = error_of(pv_hypercall_grant_table_op(XEN_GNTTABOP_transfer, &op, 1), op.status);
+    rc = pv_hypercall_grant_table_op(XEN_GNTTABOP_transfer, &op, 1);
+    err = error_of(rc, op.status);
     if (err != -XEN_EFAULT)
         pv_p2m_set(frame, PV_MFN_INVALID);
     else if (pv_pt_unprotect(frame) != 0)
