@@ -245,6 +245,7 @@ int pv_grant_accept_cancel(xen_grant_ref_t ref)
 int pv_grant_give(xen_domid_t dom, xen_grant_ref_t ref, pfn_t frame)
 {
     struct xen_gnttab_transfer op = {.mfn = pv_p2m(frame).n, .domid = dom, .ref = ref};
+    int64_t rc;
     int err;
 
     if (!mfn_valid(pv_p2m(frame)))
