@@ -48,7 +48,7 @@ struct hostview_domain {
     uint64_t reasons;              /* address of its struct reason_ring */
     uint64_t console;              /* address of the kept copy of its console output: a ring */
     uint32_t console_size;         /* its bytes, a power of two */
-    uint32_t pad2;
+    uint32_t stages;               /* bits of enum stage (core/stage.h): how far it has come */
     uint64_t console_produced;     /* bytes ever written to it */
     char name[HOSTVIEW_NAME];
 };

@@ -14,7 +14,8 @@ PVCTL_SOURCES = \
 	tools/pvctl/machine.c tools/pvctl/machine.h \
 	tools/pvctl/run.c tools/pvctl/run.h \
 	tools/pvctl/say.c tools/pvctl/say.h \
-	tools/pvctl/show.c \
+	tools/pvctl/show.c tools/pvctl/show.h \
+	tools/pvctl/stage.c tools/pvctl/stage.h \
 	tools/pvctl/verdict.c tools/pvctl/verdict.h \
 	tools/pvctl/view.c tools/pvctl/view.h \
 	hypervisor-shim/core/reason_text.c hypervisor-shim/core/text.c

@@ -114,6 +114,8 @@ static void front_ready(struct xenbus_device *x)
     if (!x->connected)
         return unbind(x);
     set_state(x, XEN_XenbusStateConnected);
+    stage_reached(hv.domain[x->domid],
+                  text_equal(x->driver->kind, "vif") ? STAGE_net : STAGE_disk);
     x->driver->notified(x); /* what was sent before there was a port */
 }
 

@@ -597,6 +597,8 @@ void connection_handle(struct connection *c)
     r->text = c->in + sizeof(r->h);
     r->length = r->h.len;
     r->text[r->length] = 0;
+    if (c->domain)
+        stage_reached(c->domain, STAGE_store);
     c->in_length = 0;
     err = perform(r);
     if (err) {

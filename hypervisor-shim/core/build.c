@@ -484,6 +484,7 @@ static void build_guest(uint16_t domid, const struct boot_guest *g)
         domain_crash(b.d);
         return;
     }
+    b.d->stages = 1u << STAGE_built; /* what building did is not the guest's doing */
     hv_log("d%u (%s): %lu MiB, %u vCPU%s, entry 0x%lx\n", domid, b.d->name,
            (unsigned long)(b.pages >> 8), g->vcpus, g->vcpus == 1 ? "" : "s",
            (unsigned long)b.image.entry);

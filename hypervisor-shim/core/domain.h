@@ -27,6 +27,7 @@
 #include <pv/abi/callback.h>
 #include "frame.h"
 #include "reason.h"
+#include "stage.h"
 
 enum {
     MAX_DOMAINS = 65,        /* domid 0 is the host's; guests are 1..64 */
@@ -141,6 +142,8 @@ struct domain {
     uint8_t pollers;                      /* vCPUs in SCHEDOP_poll */
     struct { uint64_t requests, read, written; } disk; /* metering: sectors that it asked for */
     uint64_t unknown_calls;               /* hypercall numbers below 64 that were refused once */
+    uint64_t user_entries;                /* times that its kernel entered user mode */
+    uint32_t stages;                      /* bits of enum stage: what it has done */
 };
 
 enum cpu_work {

@@ -140,6 +140,7 @@ static void open_port(struct domain *d, uint32_t port, struct evtchn e)
 {
     d->ports[port] = e;
     d->active_ports++;
+    stage_reached(d, STAGE_events);
     bit_test_clear(d->shared->evtchn_pending, port);
 }
 

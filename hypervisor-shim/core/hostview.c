@@ -12,6 +12,7 @@
 #include "platform.h"
 #include "text.h"
 #include "../backend/console.h"
+#include <pv/abi/sched.h>
 #include <stdatomic.h>
 
 _Static_assert(sizeof(struct hostview) <= 3 * PV_PAGE_SIZE, "tools map three pages");
@@ -44,6 +45,22 @@ static uint64_t cpu_time(const struct domain *d, uint64_t now)
     return sum;
 }
 
+/* What is recorded, and what can be told from the rest of the state. */
+static uint32_t stages(const struct domain *d)
+{
+    uint32_t reached = d->stages;
+
+    if (d->console && d->console->kept_produced)
+        reached |= 1u << STAGE_console;
+    if (d->user_entries)
+        reached |= 1u << STAGE_user;
+    if (d->user_entries > 1)
+        reached |= 1u << STAGE_calls;
+    if (d->state == DOMAIN_SHUTDOWN && d->shutdown_code == XEN_SHUTDOWN_poweroff)
+        reached |= 1u << STAGE_off;
+    return reached;
+}
+
 static void publish_domain(struct hostview_domain *h, const struct domain *d, uint64_t now)
 {
     *h = (struct hostview_domain){
@@ -55,6 +72,7 @@ static void publish_domain(struct hostview_domain *h, const struct domain *d, ui
         .max_pages = d->max_pages,
         .cpu_ns = cpu_time(d, now),
         .reasons = plat_maddr(&d->reasons),
+        .stages = stages(d),
     };
     text_copy(h->name, d->name, sizeof(h->name));
     if (d->console) {

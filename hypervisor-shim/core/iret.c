@@ -17,6 +17,7 @@ static __attribute__((noinline)) bool to_user_mode(struct vcpu *v, uint64_t rip)
         guest_kill(v, RULE_IRET_NO_USER_ROOT, .va = rip);
         return false;
     }
+    v->domain->user_entries++;
     v->kernel_mode = 0;
     plat_mode_switch(v);
     return true;

@@ -132,6 +132,7 @@ static long new_baseptr(struct pt *c, uint64_t m)
         if (unlikely(rc))
             return rc;
         v->root[1] = mfn(m);
+        stage_reached(c->d, STAGE_space);
         ldt_drop(v); /* it was found through the old tables */
     }
     root_load(v);
@@ -403,8 +404,10 @@ static inline bool root_quick(struct vcpu *v, uint64_t m, unsigned which)
     f->refs++;
     f->type_refs++;
     v->root[which] = mfn(m);
-    if (which == 1)
+    if (which == 1) {
+        stage_reached(v->domain, STAGE_space);
         root_load(v);
+    }
     return true;
 }
 

@@ -319,6 +319,7 @@ static long table_resume(const struct pt *c, struct frame *f, unsigned level, bo
 
     if (likely(rc == 0)) {
         f->flags = (f->flags & ~FRAME_PARTIAL) | FRAME_VALIDATED;
+        stage_reached(c->d, STAGE_tables);
         if (!ours) {
             f->type_refs++;
             f->refs++;
@@ -365,6 +366,7 @@ long table_get(const struct pt *c, struct frame *f, unsigned level)
     rc = l1_promote(c, f);
     if (likely(rc == 0)) {
         f->flags |= FRAME_VALIDATED;
+        stage_reached(c->d, STAGE_tables);
         return 0;
     }
     f->type = was;

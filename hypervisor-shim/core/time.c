@@ -201,11 +201,13 @@ void periodic_set(struct vcpu *v, uint64_t period)
     if (!period)
         return;
     v->period_next = plat_now() + period;
+    stage_reached(v->domain, STAGE_timer);
     timer_set(&v->periodic, v->period_next);
 }
 
 void singleshot_set(struct vcpu *v, uint64_t deadline)
 {
+    stage_reached(v->domain, STAGE_timer);
     if (deadline <= plat_now()) {
         timer_stop(&v->singleshot);
         evtchn_virq(v, XEN_VIRQ_TIMER);

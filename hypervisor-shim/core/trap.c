@@ -407,6 +407,7 @@ long hc_set_trap_table(struct vcpu *v, pv_gptr_t table)
             return refuse(v, RULE_TRAP_ADDRESS, .va = t.address, .vector = t.vector);
         t.cs = ring3(t.cs);
         v->traps[t.vector] = t;
+        stage_reached(v->domain, STAGE_traps);
         table = gptr_add(table, sizeof(t));
         if (n >= 256 && plat_interrupt_pending())
             return hc_restart(v, 1, table.va);

@@ -27,6 +27,7 @@ enum opt {
     O_ICOUNT,
     O_GDB,
     O_KEEP,
+    O_STAGES,
     O_VERBOSE,
     O_QUIET,
     O_KERNEL,
@@ -55,6 +56,7 @@ static const struct {
     [O_ICOUNT] = {"--icount", NULL},
     [O_GDB] = {"--gdb", NULL},
     [O_KEEP] = {"--keep", NULL},
+    [O_STAGES] = {"--stages", NULL},
     [O_VERBOSE] = {"--verbose", NULL},
     [O_QUIET] = {"--quiet", NULL},
     [O_KERNEL] = {"--kernel", "a file name"},
@@ -180,6 +182,9 @@ static int take(struct plan *p, enum opt o, char *value)
         return 0;
     case O_KEEP:
         p->keep = true;
+        return 0;
+    case O_STAGES:
+        p->stages = true;
         return 0;
     case O_VERBOSE:
         p->verbose = true;

@@ -492,6 +492,8 @@ int plan_check(struct plan *p)
         return say_bad("nothing to run; give a CONFIG.json or --kernel FILE.");
     if (check_role(p))
         return EXIT_USAGE;
+    if (p->on == ON_XEN && p->stages)
+        return say_bad("--stages: Xen records no stages; run it on the shim.");
     for (size_t i = 0; i < p->guests; i++) {
         if (check_guest(p, i))
             return EXIT_USAGE;

@@ -65,7 +65,7 @@ struct plan {
     char *cpu;        /* QEMU's -cpu */
     char *hv_args;    /* more of the hypervisor's command line */
     uint64_t memory;  /* of the machine, bytes; 0: enough for the guests */
-    bool icount, gdb, keep, verbose, quiet;
+    bool icount, gdb, keep, stages, verbose, quiet;
     char **qemu_args;
     size_t nr_qemu_args;
     struct guest guest[MAX_GUESTS];

@@ -12,6 +12,7 @@
 #include "image.h"
 #include "run.h"
 #include "say.h"
+#include "stage.h"
 #include "view.h"
 
 static int command_run(int argc, char **argv)
@@ -59,13 +60,15 @@ static const struct command {
     {"run", "boot guests and stay with them to the end",
      "[--on shim|xen] [--as dom0|domu] [--timeout S] [--console FILE] [--icount] [--gdb]\n"
      "    [--keep] [--machine NAME] [--memory SIZE] [--cpu MODEL] [--hv-args STR]\n"
-     "    [--qemu-arg ARG] [--verbose] [--quiet] CONFIG.json | --kernel FILE [--ramdisk FILE]\n"
+     "    [--qemu-arg ARG] [--stages] [--verbose] [--quiet] CONFIG.json | --kernel FILE [--ramdisk "
+     "FILE]\n"
      "    [--disk FILE[,ro]] [--cmdline STR] [--mem SIZE] [--vcpus N] [--name NAME] [--kernel ...]",
      command_run},
     {"check", "tell whether a file is a kernel that would boot", "IMAGE...", command_check},
     {"list", "show machines and their guests", "[--json] [MACHINE]", command_list},
     {"why", "show what was refused, and the reason", "[--json] [--machine NAME] [GUEST]",
      command_why},
+    {"stage", "show how far a port has come", "[--json] [--machine NAME] [GUEST]", command_stage},
     {"dmesg", "show what the hypervisor said", "[--json] [MACHINE]", command_dmesg},
     {"console", "show what a guest printed last", "[--json] [--machine NAME] [GUEST]",
      command_console},

@@ -32,6 +32,7 @@
 #include "gdb.h"
 #include "machine.h"
 #include "say.h"
+#include "stage.h"
 #include "verdict.h"
 
 enum { KEPT_LINES = 48, ESCAPE = 0x1d /* Ctrl-] */ };
@@ -457,6 +458,20 @@ static void catch_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+static void show_stages(const char *dir)
+{
+    struct view v;
+    char *why;
+
+    if (view_open(&v, dir, &why)) {
+        say_note("%s", why);
+        free(why);
+        return;
+    }
+    stages_print(&v);
+    view_close(&v);
+}
+
 static int run_machine(struct run *r)
 {
     static const struct demux_sink shape = {guest_bytes, hypervisor_line, raw_bytes, NULL};
@@ -488,6 +503,8 @@ static int run_machine(struct run *r)
     demux_end(&r->guests);
     terminal_restore(r);
     fflush(stderr);
+    if (r->plan->stages)
+        show_stages(r->machine.dir);
     return verdict(r, status);
 }
 

@@ -12,7 +12,7 @@
 
 #include "machine.h"
 #include "say.h"
-#include "view.h"
+#include "show.h"
 
 static const char *state_name(const struct hostview_domain *d)
 {
@@ -36,13 +36,7 @@ static const char *state_name(const struct hostview_domain *d)
     }
 }
 
-struct request {
-    bool json;
-    const char *machine, *guest;
-};
-
-static int read_request(struct request *q, const char *command, bool takes_guest, int argc,
-                        char **argv)
+int read_request(struct request *q, const char *command, bool takes_guest, int argc, char **argv)
 {
     memset(q, 0, sizeof(*q));
     for (int i = 0; i < argc; i++) {
@@ -68,8 +62,7 @@ static int read_request(struct request *q, const char *command, bool takes_guest
     return 0;
 }
 
-/* The machine that is asked for, or the newest. 0, or EXIT_USAGE after a sentence. */
-static int open_machine(struct view *v, const char *name, char **found)
+int open_machine(struct view *v, const char *name, char **found)
 {
     struct machine_entry *list;
     size_t n = machine_list(&list), i = 0;
@@ -93,7 +86,7 @@ static int open_machine(struct view *v, const char *name, char **found)
     return rc;
 }
 
-static void name_copy(char *to, const struct hostview_domain *d)
+void name_copy(char *to, const struct hostview_domain *d)
 {
     memcpy(to, d->name, HOSTVIEW_NAME);
     to[HOSTVIEW_NAME - 1] = 0;
@@ -229,7 +222,7 @@ static json_t *reason_json(const struct reason *r, const char *sentence)
         "type", r->frame_type, "refs", r->refs, "type_refs", r->type_refs);
 }
 
-static bool is_guest(const struct hostview_domain *d, const char *asked)
+bool is_guest(const struct hostview_domain *d, const char *asked)
 {
     char name[HOSTVIEW_NAME], number[16];
 

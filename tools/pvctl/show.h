@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * show.h - what the commands that look at a machine share: their arguments, and finding the
+ * machine.
+ */
+#ifndef PVCTL_SHOW_H
+#define PVCTL_SHOW_H
+
+#include <stdbool.h>
+
+#include "view.h"
+
+struct request {
+    bool json;
+    const char *machine, *guest;
+};
+
+/* [--json] [--machine NAME] [GUEST], or [MACHINE] for a command that takes no guest. 0 or
+ * EXIT_USAGE. */
+int read_request(struct request *q, const char *command, bool takes_guest, int argc, char **argv);
+/* The machine that is asked for, or the newest. 0, or EXIT_USAGE after a sentence. */
+int open_machine(struct view *v, const char *name, char **found);
+void name_copy(char *to, const struct hostview_domain *d); /* HOSTVIEW_NAME bytes */
+bool is_guest(const struct hostview_domain *d, const char *asked);
+
+#endif
