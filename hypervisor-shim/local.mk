@@ -63,6 +63,8 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/backend/xenbus.c
 # -- disks --
 SHIM_CORE_SOURCES += \
+	hypervisor-shim/backend/block.c \
+	hypervisor-shim/backend/disk.c \
 	hypervisor-shim/policy/fence.c \
 	hypervisor-shim/policy/disk_fifo.c \
 	hypervisor-shim/policy/disk_elevator.c

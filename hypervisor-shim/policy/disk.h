@@ -74,10 +74,11 @@ extern const struct disk_policy disk_elevator;
 enum {
     DISK_DEADLINE = 250 * 1000 * 1000, /* ns */
     DISK_SWEEP = 16,
-    /* Costs are in sectors' time: what a movement of the head costs, at least and at most. */
-    DISK_SEEK = 256,
-    DISK_SEEK_SPAN = 1024,
-    DISK_WINDOW = 64 * DISK_SEEK, /* an owner may be so much ahead of the poorest who waits */
+    /* Costs are in sectors' time, on a common disk: what a movement of the head costs with half a
+     * turn, and how much more from one end to the other. */
+    DISK_SEEK = 1700,
+    DISK_SEEK_SPAN = 3000,
+    DISK_WINDOW = 128 * DISK_SEEK, /* an owner may be so much ahead of the poorest who waits */
 };
 
 #endif
