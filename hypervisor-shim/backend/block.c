@@ -75,8 +75,7 @@ static struct domain *guest(const struct vbd *b)
     (refuse_domain(guest(b), RULE_NAME, .port = (b)->x.id, __VA_ARGS__), \
      RULE_NAME == RULE_BLOCK_OPERATION ? XEN_BLKIF_RSP_EOPNOTSUPP : XEN_BLKIF_RSP_ERROR)
 
-/* -- answers
- * --------------------------------------------------------------------------------------- */
+/* -- answers --------------------------------------------------------------- */
 
 static void respond(struct vbd *b, uint64_t id, uint8_t operation, int status)
 {
@@ -128,8 +127,7 @@ static void end(struct bio *bio, bool ok)
         xenbus_drained(&b->x);
 }
 
-/* -- requests
- * --------------------------------------------------------------------------------------- */
+/* -- requests -------------------------------------------------------------- */
 
 /* Sectors [sector, sector + r->bio.sectors) of the virtual disk, as the device's. */
 static int place(struct vbd *b, struct request *r, uint64_t sector)
@@ -336,8 +334,7 @@ void block_answer(void)
     }
 }
 
-/* -- on the bus
- * --------------------------------------------------------------------------------------- */
+/* -- on the bus ------------------------------------------------------------ */
 
 static struct vbd *vbd_of(struct xenbus_device *x)
 {

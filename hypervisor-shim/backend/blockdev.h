@@ -74,7 +74,7 @@ struct blockdev {
     struct disk *disk; /* disk.c's */
 };
 
-/* -- for drivers --------------------------------------------------------------------------- */
+/* -- for drivers ----------------------------------------------------------- */
 
 /* From now on guests may be given slices of dev, which stays. False: no memory, BLOCKDEVS are
  * there, or it is too small in what it takes. */
@@ -82,7 +82,7 @@ bool blockdev_register(struct blockdev *dev);
 /* After each batch of done(): the next bios are sent, and guests told. */
 void blockdev_completed(struct blockdev *dev);
 
-/* -- for those who give disks to guests ------------------------------------------------------- */
+/* -- for those who give disks to guests ------------------------------------ */
 
 struct blockdev *blockdev_by_name(const char *name); /* NULL: there is none */
 

@@ -17,7 +17,7 @@ static struct xenbus_device *bus[BUS_SLOTS];
 static unsigned slots; /* in use below this one */
 static bool watching;
 
-/* -- nodes --------------------------------------------------------------------------------- */
+/* -- nodes ----------------------------------------------------------------- */
 
 static void write_node(const char *dir, const char *node, const char *fmt, va_list ap)
 {
@@ -78,7 +78,7 @@ static void set_state(struct xenbus_device *x, unsigned state)
         xenbus_write(x, "state", "%u", state);
 }
 
-/* -- the front-end's moves --------------------------------------------------------------------- */
+/* -- the front-end's moves ------------------------------------------------- */
 
 static void unbind(struct xenbus_device *x)
 {
@@ -198,7 +198,7 @@ static void store_moved(const char *path, bool removed)
             front_moved(bus[i]);
 }
 
-/* -- on the bus, and off ---------------------------------------------------------------------- */
+/* -- on the bus, and off --------------------------------------------------- */
 
 static bool take_slot(struct xenbus_device *x)
 {

@@ -19,7 +19,7 @@
 
 enum { DISK_OWNERS = 65 };
 
-/* -- barriers (fence.c) ------------------------------------------------------------------- */
+/* -- barriers (fence.c) ---------------------------------------------------- */
 
 /* One owner's order. Zeroed: nothing outstanding. */
 struct fence {

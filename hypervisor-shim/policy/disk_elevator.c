@@ -16,7 +16,7 @@
  */
 #include "disk.h"
 
-/* -- an owner's requests ---------------------------------------------------------------------- */
+/* -- an owner's requests --------------------------------------------------- */
 
 static void insert(struct disk_owner *o, struct bio *b)
 {
@@ -63,8 +63,7 @@ static struct bio *nearest(struct disk_owner *o, uint64_t head)
     return o->at ? o->at : o->first;
 }
 
-/* -- the policy
- * ------------------------------------------------------------------------------------ */
+/* -- the policy ------------------------------------------------------------ */
 
 static void add(struct disk_sched *s, struct bio *b)
 {

@@ -10,3 +10,14 @@ tests_unit_backend_store_CFLAGS = $(TEST_CFLAGS) -Wno-unused-function -Wno-unuse
 tests_unit_backend_store_LDFLAGS = $(TEST_LDFLAGS)
 tests_unit_backend_store_LDADD = tests/support/libhosted.a $(TEST_LIBS)
 endif
+
+# Policies, and the back ends above them.
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/policy/disk
+HOST_TESTS += tests/unit/policy/disk
+tests_unit_policy_disk_SOURCES = tests/unit/policy/disk_test.c
+tests_unit_policy_disk_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_policy_disk_CFLAGS = $(TEST_CFLAGS)
+tests_unit_policy_disk_LDFLAGS = $(TEST_LDFLAGS)
+tests_unit_policy_disk_LDADD = tests/support/libhosted.a $(TEST_LIBS)
+endif
