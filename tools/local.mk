@@ -16,12 +16,14 @@ PVCTL_SOURCES = \
 	tools/pvctl/say.c tools/pvctl/say.h \
 	tools/pvctl/show.c tools/pvctl/show.h \
 	tools/pvctl/stage.c tools/pvctl/stage.h \
+	tools/pvctl/unpack.c tools/pvctl/unpack.h \
 	tools/pvctl/verdict.c tools/pvctl/verdict.h \
 	tools/pvctl/view.c tools/pvctl/view.h \
 	hypervisor-shim/core/reason_text.c hypervisor-shim/core/text.c
 
 PVCTL_CPPFLAGS = -I$(top_srcdir)/hypervisor-shim -DPVCTL_VERSION='"$(VERSION)"' \
-	-DPVCTL_LIBDIR='"$(shimdir)"' $(JANSSON_CFLAGS)
+	-DPVCTL_LIBDIR='"$(shimdir)"' $(JANSSON_CFLAGS) $(UNPACK_CPPFLAGS)
+PVCTL_LIBS = $(JANSSON_LIBS) $(UNPACK_LIBS)
 
 # With it a user of the installed pvctl makes a dom0.
 xenhostdir = $(shimdir)
@@ -32,5 +34,5 @@ bin_PROGRAMS += tools/pvctl/pvctl
 tools_pvctl_pvctl_SOURCES = tools/pvctl/main.c $(PVCTL_SOURCES)
 tools_pvctl_pvctl_CPPFLAGS = $(HOST_CPPFLAGS) $(PVCTL_CPPFLAGS)
 tools_pvctl_pvctl_CFLAGS = $(HOST_CFLAGS)
-tools_pvctl_pvctl_LDADD = $(JANSSON_LIBS)
+tools_pvctl_pvctl_LDADD = $(PVCTL_LIBS)
 endif

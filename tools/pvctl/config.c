@@ -410,13 +410,23 @@ static void default_name(struct plan *p, size_t n)
     }
 }
 
+/* Image and ramdisk take a third of it at most. */
+static uint64_t default_memory(const struct image_info *info, uint64_t ramdisk)
+{
+    uint64_t mem = DEFAULT_GUEST_MEM;
+
+    while (mem < 1ull << 40 && (info->kend - info->virt_base + ramdisk) > mem / 3)
+        mem *= 2;
+    return mem;
+}
+
 static int check_files(struct guest *g)
 {
     struct image_info info;
     struct stat st = {0};
     char *why;
 
-    if (image_check_file(g->kernel, &info, &why) == 0)
+    if (image_check_file(g->kernel, &info, &g->unpacked, &why) == 0)
         g->needs_more = *info.needs != 0;
     if (!why && g->ramdisk) {
         if (stat(g->ramdisk, &st) < 0)
@@ -425,6 +435,8 @@ static int check_files(struct guest *g)
         else if (!S_ISREG(st.st_mode))
             why = xasprintf("%s: is not a regular file; give a ramdisk image.", g->ramdisk);
     }
+    if (!why && !g->mem)
+        g->mem = default_memory(&info, (uint64_t)st.st_size);
     if (!why && image_check_fit(g->kernel, &info, g->mem, (uint64_t)st.st_size, &why) == 0)
         return 0;
     say_bad("%s", why);
@@ -439,13 +451,11 @@ static int check_guest(struct plan *p, size_t n)
     default_name(p, n);
     if (!g->cmdline)
         g->cmdline = xstrdup("");
-    if (!g->mem)
-        g->mem = DEFAULT_GUEST_MEM;
     if (!g->vcpus)
         g->vcpus = 1;
     if (check_name(p, n))
         return EXIT_USAGE;
-    if (g->mem < SMALLEST_GUEST_MEM)
+    if (g->mem && g->mem < SMALLEST_GUEST_MEM)
         return say_bad(
             "guest %s: %llu KiB of memory is too little for any kernel; give it at least "
             "2M.",
@@ -533,6 +543,7 @@ void plan_free(struct plan *p)
         free(p->guest[i].name);
         free(p->guest[i].kernel);
         free(p->guest[i].ramdisk);
+        free(p->guest[i].unpacked.bytes);
         free(p->guest[i].cmdline);
         for (unsigned d = 0; d < p->guest[i].disks; d++)
             free(p->guest[i].disk[d].file);

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "unpack.h"
+
 enum {
     MAX_GUESTS = 64,
     MAX_GUEST_VCPUS = 32,
@@ -48,8 +50,9 @@ enum role { AS_CHOSEN, AS_DOM0, AS_DOMU };
 
 struct guest {
     char *name, *kernel, *ramdisk, *cmdline;
-    uint64_t mem;   /* bytes; 0: not said */
-    unsigned vcpus; /* 0: not said */
+    struct unpacked unpacked; /* after plan_check(): what is in the kernel's file, if a bzImage */
+    uint64_t mem;             /* bytes; 0: not said */
+    unsigned vcpus;           /* 0: not said */
     struct disk disk[MAX_DISKS];
     unsigned disks;
     bool needs_more; /* than the hypervisor: its image says so */

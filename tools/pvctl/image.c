@@ -83,8 +83,6 @@ static int check_foreign(struct judge *j)
         size_t offset, len;
         const char *magic, *what;
     } known[] = {
-        {0x202, 4, "HdrS",
-         "a Linux bzImage; unpack the vmlinux in it with Linux's scripts/extract-vmlinux"},
         {0, 2, "\x1f\x8b", "compressed with gzip; unpack it with gunzip"},
         {0, 6,
          "\xfd"
@@ -458,13 +456,38 @@ int image_check(const char *name, const uint8_t *data, size_t size, struct image
     return check_addresses(&j, h);
 }
 
-int image_check_file(const char *path, struct image_info *info, char **why)
+/* The bytes of a file, or of the kernel that is packed in them. */
+static int check_bytes(struct judge *j, const uint8_t *data, size_t size, struct unpacked *keep)
 {
-    struct judge j = {.name = path, .why = why};
+    struct unpacked u;
+    char *text;
+    int rc;
+
+    if (!unpack_is_bzimage(data, size))
+        return image_check(j->name, data, size, j->info, j->why);
+    if (unpack_bzimage(data, size, &u, &text)) {
+        rc = no(j, "%s", text);
+        free(text);
+        return rc;
+    }
+    rc = image_check(j->name, u.bytes, u.size, j->info, j->why);
+    if (keep && rc == 0)
+        *keep = u;
+    else
+        free(u.bytes);
+    return rc;
+}
+
+int image_check_file(const char *path, struct image_info *info, struct unpacked *unpacked,
+                     char **why)
+{
+    struct judge j = {.name = path, .why = why, .info = info};
     struct stat st;
     void *map = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
 
+    if (unpacked)
+        *unpacked = (struct unpacked){0};
     if (fd < 0 || fstat(fd, &st) < 0) {
         rc = no(&j, "cannot be read (%s); check the path.", strerror(errno));
     } else if (!S_ISREG(st.st_mode)) {
@@ -476,7 +499,7 @@ int image_check_file(const char *path, struct image_info *info, char **why)
                MAP_FAILED) {
         rc = no(&j, "cannot be read (%s).", strerror(errno));
     } else {
-        rc = image_check(path, map, (size_t)st.st_size, info, why);
+        rc = check_bytes(&j, map, (size_t)st.st_size, unpacked);
         munmap(map, (size_t)st.st_size);
     }
     if (fd >= 0)

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "unpack.h"
+
 #define IMAGE_UNSET UINT64_MAX
 
 struct image_info {
@@ -29,8 +31,10 @@ struct image_info {
 int image_check(const char *name, const uint8_t *data, size_t size, struct image_info *info,
                 char **why);
 
-/* The same for a file on disk. */
-int image_check_file(const char *path, struct image_info *info, char **why);
+/* The same for a file on disk. A bzImage is unpacked and its kernel judged; where `unpacked` is not
+ * NULL the caller gets that (bytes NULL: it was no bzImage), and frees it. */
+int image_check_file(const char *path, struct image_info *info, struct unpacked *unpacked,
+                     char **why);
 
 /* Does it fit into `mem` bytes together with a ramdisk of `ramdisk` bytes? */
 int image_check_fit(const char *path, const struct image_info *info, uint64_t mem, uint64_t ramdisk,

@@ -181,8 +181,12 @@ static int take_lock(const char *dir)
 
 static int make_directory(struct machine *m, const struct plan *p)
 {
-    char *base = choose_base(p->memory);
+    uint64_t files = p->as == AS_DOMU ? 64 * MIB : 0;
+    char *base;
 
+    for (size_t i = 0; i < p->guests; i++)
+        files += p->guest[i].unpacked.size;
+    base = choose_base(p->memory + files);
     if (!base)
         return EXIT_MACHINE;
     for (int try = 0; m->lock < 0 && try < 2; try++) {
@@ -347,13 +351,29 @@ static char *link_file(const struct machine *m, char kind, size_t n, const char 
     return path;
 }
 
+/* A guest's kernel: its file, or what was unpacked from it. */
+static char *kernel_file(const struct machine *m, const struct guest *g, size_t n)
+{
+    char *path;
+    FILE *f;
+
+    if (!g->unpacked.bytes)
+        return link_file(m, 'k', n, g->kernel);
+    path = xasprintf("%s/k%zu", m->dir, n);
+    unlink(path);
+    f = fopen(path, "w");
+    if (!f || fwrite(g->unpacked.bytes, 1, g->unpacked.size, f) != g->unpacked.size || fclose(f))
+        say_note("%s: cannot be unpacked to %s (%s).", g->kernel, path, strerror(errno));
+    return path;
+}
+
 static char *modules(const struct machine *m, const struct plan *p)
 {
     char *all = xstrdup("");
 
     for (size_t i = 0; i < p->guests; i++) {
         const struct guest *g = &p->guest[i];
-        char *k = link_file(m, 'k', i + 1, g->kernel), *text, *doubled, *longer;
+        char *k = kernel_file(m, g, i + 1), *text, *doubled, *longer;
 
         if (p->on == ON_XEN) {
             text = xasprintf("%s%s%s", k, *g->cmdline ? " " : "", g->cmdline);

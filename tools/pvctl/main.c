@@ -38,7 +38,7 @@ static int command_check(int argc, char **argv)
         struct image_info f;
         char *why;
 
-        if (image_check_file(argv[i], &f, &why)) {
+        if (image_check_file(argv[i], &f, NULL, &why)) {
             rc = say_bad("%s", why);
             free(why);
             continue;

@@ -80,8 +80,7 @@ Test(image, not_elf)
     refused(g, SIZE, "gunzip");
     g = good_image();
     memcpy(g->bytes, "MZ", 2);
-    memcpy(g->bytes + 0x202, "HdrS", 4);
-    refused(g, SIZE, "bzImage");
+    refused(g, SIZE, "EFI program");
     g = good_image();
     memcpy(g->bytes, "#!/b", 4);
     refused(g, SIZE, "a script");
