@@ -132,7 +132,7 @@ disk 'are too many' '--disk: more than 16 disks' d.img,ro d.img,ro d.img,ro d.im
 refuse 'disk: belongs to no guest' 'comes before any --kernel' run --disk d.img --kernel "$image"
 refuse 'disk: two guests write it' 'guests left and right both have it' run --kernel "$image" --name left \
     --disk d.img --kernel "$image" --name right --disk same.img
-refuse 'disk: on Xen alone' 'nobody serves a disk' run --on xen --kernel "$image" --disk d.img
+refuse 'disk: on Xen alone' 'nobody serves a disk' run --on xen --as dom0 --kernel "$image" --disk d.img
 config 'has a disk that is a number' '{"guests":[{"kernel":"'"$image"'","disks":[1]}]}' '"guests\[0\].disks" is a number'
 config 'has a disk that is no list' '{"guests":[{"kernel":"'"$image"'","disks":"d.img"}]}' '"guests\[0\].disks" is a string; it must be an array'
 config 'has a disk that is not there' '{"guests":[{"kernel":"'"$image"'","disks":["no.img"]}]}' '/no.img: cannot be read'
