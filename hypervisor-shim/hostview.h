@@ -28,7 +28,7 @@
 
 #define HOSTVIEW_ADDRESS 0x200000ull              /* the shim is linked so that this is its first data page */
 #define HOSTVIEW_MAGIC   0x776976746f687670ull    /* "pvhostiw" in memory order p v h o t v i w */
-#define HOSTVIEW_VERSION 1
+#define HOSTVIEW_VERSION 2
 
 /* Exit statuses by isa-debug-exit; the whole story is in the domain table. */
 enum { HOSTVIEW_EXIT_OK = 0, HOSTVIEW_EXIT_CRASHED = 1, HOSTVIEW_EXIT_PANIC = 2 };
@@ -69,6 +69,9 @@ struct hostview {
     uint64_t rule_counts;          /* address of uint64_t[RULES] */
     uint32_t rules;                /* RULES of this shim */
     uint32_t domains;              /* entries in use below */
+    uint64_t host_reasons;         /* address of the struct reason_ring of what the host was refused */
+    uint32_t control;              /* CONTROL_VERSION of control.h; 0: there is no channel */
+    uint32_t created;              /* guests that there have ever been */
     struct hostview_domain domain[HOSTVIEW_DOMAINS];
 };
 

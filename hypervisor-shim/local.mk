@@ -47,6 +47,8 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/elf.c \
 	hypervisor-shim/core/build.c \
 	hypervisor-shim/core/guest_text.c \
+	hypervisor-shim/core/control.c \
+	hypervisor-shim/core/control_ops.c \
 	hypervisor-shim/core/misc.c \
 	hypervisor-shim/core/trap.c \
 	hypervisor-shim/core/iret.c \
@@ -72,7 +74,8 @@ SHIM_CORE_SOURCES += \
 SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/device.c \
 	hypervisor-shim/drivers/pci.c \
-	hypervisor-shim/drivers/virtio.c
+	hypervisor-shim/drivers/virtio.c \
+	hypervisor-shim/drivers/virtio_serial.c
 
 SHIM_DIR = hypervisor-shim
 SHIM_SRC = $(wildcard $(addprefix $(top_srcdir)/$(SHIM_DIR)/,core/*.c policy/*.c backend/*.c \

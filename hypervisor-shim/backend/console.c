@@ -8,6 +8,7 @@
  * It must never wait for a guest: output is taken at once, input without room is kept, then lost.
  */
 #include "console.h"
+#include "../core/control.h"
 #include "../core/domain.h"
 #include "../core/event.h"
 #include "../core/platform.h"
@@ -82,19 +83,25 @@ void console_guest_write(struct domain *d, const char *s, size_t n)
 
     for (size_t i = 0; i < n; i++)
         c->kept[c->kept_produced++ % CONSOLE_KEPT] = s[i];
+    control_event(CONTROL_EVENT_CONSOLE, d->id);
     if (d->id == focus)
         show(s, n);
     else
         add_to_line(c, s, n);
 }
 
-bool console_create(struct domain *d)
+static unsigned console_order(void)
 {
     unsigned order = 0;
 
     while (((size_t)PV_PAGE_SIZE << order) < sizeof(struct console))
         order++;
-    d->console = frame_hv_alloc(order);
+    return order;
+}
+
+bool console_create(struct domain *d)
+{
+    d->console = frame_hv_alloc(console_order());
     if (!d->console)
         return false;
     d->console->domain = d;
@@ -160,8 +167,10 @@ void console_notified(struct domain *d)
     if (!c->ring || c->broken)
         return;
     news = drain(c);
-    if (!c->broken)
-        news |= feed(c);
+    if (!c->broken && feed(c)) {
+        news = true;
+        control_event(CONTROL_EVENT_CONSOLE, d->id); /* there is room for input again */
+    }
     if (news)
         evtchn_notify(d, d->console_port);
 }
@@ -194,10 +203,40 @@ static void next_focus(void)
     }
 }
 
+void console_destroy(struct domain *d)
+{
+    frame_hv_free(d->console, console_order());
+    d->console = NULL;
+    if (d->id == focus) {
+        focus = 0;
+        next_focus();
+    }
+}
+
 static void input_byte(struct console *c, char byte)
 {
     if (c && c->input_tail - c->input_head < CONSOLE_INPUT)
         c->input[c->input_tail++ % CONSOLE_INPUT] = byte;
+}
+
+static bool takes_input(const struct console *c)
+{
+    return c && c->ring && !c->broken;
+}
+
+size_t console_type(struct domain *d, const char *s, size_t n)
+{
+    struct console *c = d->console;
+    size_t done = 0;
+
+    while (done < n && c->input_tail - c->input_head < CONSOLE_INPUT) {
+        input_byte(c, s[done++]);
+        if (c->input_tail - c->input_head == CONSOLE_INPUT && takes_input(c) && feed(c))
+            evtchn_notify(d, d->console_port);
+    }
+    if (takes_input(c) && feed(c))
+        evtchn_notify(d, d->console_port);
+    return done;
 }
 
 void console_input(void)
@@ -218,7 +257,7 @@ void console_input(void)
                 input_byte(d ? d->console : NULL, bytes[i]);
             }
         }
-        if (d && d->console && d->console->ring && !d->console->broken && feed(d->console))
+        if (d && takes_input(d->console) && feed(d->console))
             evtchn_notify(d, d->console_port);
     }
 }

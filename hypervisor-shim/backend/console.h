@@ -36,6 +36,7 @@ struct console {
 
 /* Give d a console without a ring; false: no memory. */
 bool console_create(struct domain *d);
+void console_destroy(struct domain *d); /* after detach: what was kept goes as well */
 /* The ring is in place (builder) or about to go (the guest's end: what it holds is shown). */
 void console_attach(struct domain *d, struct xencons_interface *ring);
 void console_detach(struct domain *d);
@@ -45,5 +46,7 @@ void console_guest_write(struct domain *d, const char *s,
                          size_t n);               /* output outside of the ring */
 void console_shim_write(const char *s, size_t n); /* the hypervisor's: whole lines */
 void console_input(void);                         /* CPU_WORK_CONSOLE */
+/* Input for d alone, whoever has the focus: how many bytes there was room for. */
+size_t console_type(struct domain *d, const char *s, size_t n);
 
 #endif

@@ -470,29 +470,28 @@ static bool build(struct build *b)
     return ok;
 }
 
-static void build_guest(uint16_t domid, const struct boot_guest *g)
+struct domain *hv_build(uint16_t domid, const struct boot_guest *g)
 {
     struct build b = {.g = g, .pages = g->mem >> PV_PAGE_SHIFT};
 
     b.d = domain_create(domid, g->name, b.pages, g->vcpus);
-    if (!b.d)
-        hv_panic("no memory for domain %u (%s)", domid, g->name);
-    if (b.d->state != DOMAIN_PAUSED)
-        return;
+    if (!b.d || b.d->state != DOMAIN_PAUSED)
+        return b.d;
     text_copy(b.d->cmdline, g->cmdline ? g->cmdline : "", sizeof(b.d->cmdline));
     if (!build(&b)) {
         domain_crash(b.d);
-        return;
+        return b.d;
     }
     b.d->stages = 1u << STAGE_built; /* what building did is not the guest's doing */
     hv_log("d%u (%s): %lu MiB, %u vCPU%s, entry 0x%lx\n", domid, b.d->name,
            (unsigned long)(b.pages >> 8), g->vcpus, g->vcpus == 1 ? "" : "s",
            (unsigned long)b.image.entry);
+    return b.d;
 }
 
 struct vcpu *hv_start(const struct boot_guest *guest, unsigned n)
 {
-    if (n == 0)
+    if (n == 0 && !hv.noexit)
         hv_panic("no guest: give the shim a kernel as a boot module");
     if (n >= MAX_DOMAINS)
         hv_panic("%u guests, of at most %u", n, MAX_DOMAINS - 1);
@@ -500,7 +499,8 @@ struct vcpu *hv_start(const struct boot_guest *guest, unsigned n)
         time_set_scale(hv.tsc_khz);
     sched_init();
     for (unsigned i = 0; i < n; i++)
-        build_guest((uint16_t)(i + 1), &guest[i]);
+        if (!hv_build(domain_unused_id(), &guest[i]))
+            hv_panic("no memory for domain %u (%s)", i + 1, guest[i].name);
     for (unsigned i = 0; i < n; i++)
         if (hv.domain[i + 1]->state == DOMAIN_PAUSED)
             domain_unpause(hv.domain[i + 1]);

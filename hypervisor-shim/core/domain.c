@@ -2,15 +2,18 @@
  *
  * domain.c - guests from their creation to their burial.
  *
- *   create ─► PAUSED ─► unpause ─► RUNNING ─► shutdown, crash ─► SHUTDOWN, CRASHED ─► bury ─► DYING
+ *   create ─► PAUSED ◄─► RUNNING ─► shutdown, crash ─► SHUTDOWN, CRASHED ─► bury: only its story is left
+ *                └──────────┴─────────── destroy ─────────► DYING ──────────► bury, forget: nothing is
  *
  * A guest's end has two parts. domain_shutdown() only stops its vCPUs, and may be called from
  * anywhere, also deep in one of its hypercalls. domain_bury() runs at the end of an entry, when the
  * processor has left the guest's address space, and gives back what it owned. Its
- * struct domain stays, with name, reasons and console, for the host to read.
+ * struct domain stays, with name, reasons and console, for the host to read, until it is destroyed.
+ * A number is not used again while any frame is still its domain's: another guest may have it mapped.
  *
  * No other guest notices: what they share with it (grants, events) ends by those modules' rules.
  */
+#include "control.h"
 #include "domain.h"
 #include "event.h"
 #include "hostview_publish.h"
@@ -68,6 +71,8 @@ struct domain *domain_create(uint16_t id, const char *name, uint64_t max_pages, 
     }
     hv.domain[id] = d;
     hv.guests++;
+    hv.created++;
+    control_event(CONTROL_EVENT_DOMAIN, id);
     d->shared = frame_hv_alloc(0);
     if (!d->shared || !evtchn_init(d) || !grant_init(d) || !xenstore_create(d)) {
         refuse_domain(d, RULE_MACHINE_MEMORY, .value = max_pages, .limit = frame_free_count());
@@ -111,8 +116,28 @@ void domain_unpause(struct domain *d)
 {
     d->state = DOMAIN_RUNNING;
     for (unsigned i = 0; i < d->vcpus; i++)
-        if (d->vcpu[i]->is_up)
+        if (d->vcpu[i]->is_up && d->vcpu[i]->state != VCPU_BLOCKED)
             sched_wake(d->vcpu[i]);
+    control_event(CONTROL_EVENT_DOMAIN, d->id);
+}
+
+void domain_pause(struct domain *d)
+{
+    d->state = DOMAIN_PAUSED;
+    for (unsigned i = 0; i < d->vcpus; i++)
+        sched_pause(d->vcpu[i]);
+    control_event(CONTROL_EVENT_DOMAIN, d->id);
+}
+
+uint16_t domain_unused_id(void)
+{
+    for (unsigned i = 1; i < MAX_DOMAINS; i++) {
+        uint16_t id = (uint16_t)((hv.latest + i - 1) % (MAX_DOMAINS - 1) + 1);
+
+        if (!hv.domain[id])
+            return hv.latest = id;
+    }
+    return 0;
 }
 
 /* -- the end ------------------------------------------------------------------- */
@@ -131,6 +156,8 @@ static void end(struct domain *d, enum domain_state state)
     for (unsigned i = 0; i < 2; i++)
         timer_stop(&d->watchdog[i]);
     cpu_work_set(CPU_WORK_EXIT | CPU_WORK_RESCHED);
+    control_event(CONTROL_EVENT_DOMAIN, d->id);
+    control_virq(XEN_VIRQ_DOM_EXC);
 }
 
 static const char *end_name(unsigned code)
@@ -158,6 +185,16 @@ void domain_crash(struct domain *d)
 {
     d->shutdown_code_set = 0;
     domain_shutdown(d, XEN_SHUTDOWN_crash);
+}
+
+void domain_destroy(struct domain *d)
+{
+    if (d->state < DOMAIN_SHUTDOWN)
+        hv_log("d%u (%s) is destroyed\n", d->id, d->name);
+    end(d, DOMAIN_DYING);
+    d->state = DOMAIN_DYING;
+    d->destroyed = 1;
+    cpu_work_set(CPU_WORK_EXIT);
 }
 
 /* The first part, done once: d loses its vCPUs' hold on anything. */
@@ -211,6 +248,19 @@ static bool bury(struct domain *d)
     return true;
 }
 
+static void forget(struct domain *d)
+{
+    uint16_t id = d->id;
+
+    hv.domain[id] = NULL;
+    hv.guests--;
+    hv.ended--;
+    console_destroy(d);
+    frame_hv_free(d, order_of(sizeof(*d)));
+    control_event(CONTROL_EVENT_DOMAIN, id);
+    control_virq(XEN_VIRQ_DOM_EXC);
+}
+
 void domain_bury(void)
 {
     for (unsigned i = 1; i < MAX_DOMAINS; i++) {
@@ -221,8 +271,11 @@ void domain_bury(void)
                 cpu_work_set(CPU_WORK_EXIT);
                 return;
             }
+        if (d && d->destroyed && d->pages == 0)
+            forget(d);
     }
     hostview_publish();
+    cpu_work_set(CPU_WORK_CONTROL); /* somebody may wait for this */
     if (hv.ended == hv.guests && !hv.noexit)
         plat_power_off(hv.crashed ? HOSTVIEW_EXIT_CRASHED : HOSTVIEW_EXIT_OK);
 }

@@ -115,6 +115,7 @@ struct domain {
     uint8_t privileged;                   /* may use domain-0 calls (no guest does) */
     uint8_t detached;                     /* ended, and its vCPUs hold nothing any more */
     uint8_t buried;                       /* ended, and what it owned is given back */
+    uint8_t destroyed;                    /* nobody wants to read of it any more: domain_destroy() */
     uint16_t vcpus, max_vcpu;             /* vcpus: allocated; max_vcpu: limit */
     struct vcpu *vcpu[MAX_VCPUS];
     uint64_t pages, max_pages;            /* frames it owns, and may own */
@@ -152,6 +153,7 @@ enum cpu_work {
     CPU_WORK_CONSOLE = 1 << 2, /* input bytes are waiting */
     CPU_WORK_EXIT    = 1 << 3, /* domains have ended: clean up, maybe power off */
     CPU_WORK_DEVICE  = 1 << 4, /* devices have interrupted: device_irqs says which */
+    CPU_WORK_CONTROL = 1 << 5, /* the host's channel has requests, or room: control.c */
 };
 
 struct cpu {
@@ -177,7 +179,9 @@ struct hv {
     uint32_t tsc_to_system_mul; int8_t tsc_shift;
     uint8_t noexit;                       /* stay after the last guest's end */
     uint8_t quiet;                        /* refusals are recorded, and not printed */
-    uint16_t guests, ended;               /* built, and ended since */
+    uint16_t guests, ended;               /* there, and ended since */
+    uint32_t created;                     /* guests ever */
+    uint16_t latest;                      /* domid that was given last */
     uint8_t crashed;                      /* some guest ended badly */
     void *heap[8];                        /* heap.c: free blocks by size */
     struct store_node *store;             /* store.c: the root in force */
@@ -212,6 +216,8 @@ struct boot_guest {
     uint64_t mem;                         /* bytes */
     unsigned vcpus;
 };
+/* Build one, paused. NULL: no memory to speak of it; a bad one comes crashed, with its reason. */
+struct domain *hv_build(uint16_t domid, const struct boot_guest *g);
 /* Build every guest (bad ones are refused with a sentence, the others go on), and
  * return the vCPU to enter first, as hv_leave() does. Memory, frame table, hv.tsc_*, hv.wall_ns
  * and the console are up already. */
@@ -224,7 +230,13 @@ struct vcpu *vcpu_create(struct domain *d, unsigned id);
  * reason recorded and nothing changed; or -XEN_ERESTART, as root_take(). */
 int vcpu_set_context(struct vcpu *v, const struct xen_vcpu_guest_context *c);
 void vcpu_drop(struct vcpu *v); /* v never runs again: the references of its tables and registrations */
-void domain_unpause(struct domain *d);
+/* The first number after the latest one that is not in use; 0: all are. */
+uint16_t domain_unused_id(void);
+void domain_unpause(struct domain *d); /* d is paused */
+void domain_pause(struct domain *d);   /* d runs */
+/* d ends, if it has not, and when all it had is given back there is no more of it, not even its
+ * number: as soon as no other guest has its memory mapped. */
+void domain_destroy(struct domain *d);
 /* The guest's own end (code is XEN_SHUTDOWN_*), or its end by its first reason.
  * Both return; the vCPUs of d do not run again. */
 void domain_shutdown(struct domain *d, unsigned code);

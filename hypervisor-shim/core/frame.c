@@ -253,8 +253,8 @@ void frame_release(struct frame *f)
     if (unlikely(f->flags & FRAME_HV))
         f->owner = DOMID_FREE | XEN_DOMID_XEN;
     else {
-        if (likely(d))
-            d->pages--;
+        if (likely(d) && unlikely(--d->pages == 0))
+            __atomic_fetch_or(&hv.cpu[0].work, CPU_WORK_EXIT, __ATOMIC_RELAXED); /* it may be waited for */
         f->owner |= DOMID_FREE;
     }
     frame_m2p[i] = M2P_INVALID;
@@ -262,7 +262,7 @@ void frame_release(struct frame *f)
     hot_push(i);
 }
 
-void *frame_hv_alloc(unsigned order)
+void *frame_hv_take(unsigned order)
 {
     uint32_t i = order > FRAME_MAX_ORDER ? 0 : block_alloc(order);
     bool stale = false;
@@ -277,7 +277,15 @@ void *frame_hv_alloc(unsigned order)
     }
     if (stale)
         frame_flush();
-    __builtin_memset(page, 0, (size_t)PV_PAGE_SIZE << order);
+    return page;
+}
+
+void *frame_hv_alloc(unsigned order)
+{
+    void *page = frame_hv_take(order);
+
+    if (page)
+        __builtin_memset(page, 0, (size_t)PV_PAGE_SIZE << order);
     return page;
 }
 

@@ -118,6 +118,7 @@ void frame_add_memory(mfn_t start, mfn_t end);
 void frame_add_io(mfn_t start, mfn_t end);
 /* 2^order contiguous frames for the hypervisor itself, zeroed; NULL: none left. */
 void *frame_hv_alloc(unsigned order);
+void *frame_hv_take(unsigned order); /* the same, with whatever they hold */
 /* Gives back such frames. One that was shared lives on until its last mapping is gone. */
 void frame_hv_free(void *page, unsigned order);
 /* 2^order contiguous frames to d, each with its allocation reference, contents

@@ -6,6 +6,7 @@
  * while records change, and even when they agree with each other. The fences keep the writes
  * between the two increments for a host that looks from another processor.
  */
+#include "control.h"
 #include "domain.h"
 #include "hostview_publish.h"
 #include "log.h"
@@ -97,7 +98,10 @@ void hostview_publish(void)
     hostview.log_produced = hv_log_produced;
     hostview.rule_counts = plat_maddr(reason_counts);
     hostview.rules = RULES;
-    hostview.ended = hv.guests && hv.ended == hv.guests;
+    hostview.host_reasons = plat_maddr(&control_reasons()->reasons);
+    hostview.control = control_ready() ? CONTROL_VERSION : 0;
+    hostview.created = hv.created;
+    hostview.ended = hv.created && hv.ended == hv.guests;
     for (unsigned i = 0; i < MAX_DOMAINS; i++)
         if (hv.domain[i])
             publish_domain(&hostview.domain[n++], hv.domain[i], now);

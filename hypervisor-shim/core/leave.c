@@ -11,6 +11,7 @@
  * the slow path takes the work bits before it acts on them, so that none is lost.
  */
 #include "bounce.h"
+#include "control.h"
 #include "device.h"
 #include "event.h"
 #include "hostview_publish.h"
@@ -31,6 +32,8 @@ static void do_work(uint32_t work)
         console_input();
     if (work & CPU_WORK_DEVICE)
         device_work();
+    if (work & CPU_WORK_CONTROL)
+        control_work();
     if (work & CPU_WORK_EXIT)
         domain_bury();
 }

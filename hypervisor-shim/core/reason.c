@@ -71,19 +71,22 @@ static void print(struct domain *d, const struct reason *r)
         hv_log("d%u %s%s\n", d->id, r->err ? "refused " : "ends: ", text);
 }
 
+void reason_keep(struct reason_ring *ring, const struct reason *r)
+{
+    if (ring->count == 0)
+        ring->first = *r;
+    ring->entry[ring->count++ % REASON_RING] = *r;
+}
+
 long reason_record_domain(struct domain *d, struct reason *r)
 {
-    struct reason_ring *ring = &d->reasons;
-
     r->time = plat_now();
     r->domid = d->id;
     if (!r->err)
         r->err = (int16_t)-rule_errno(r->rule);
     frame_facts(r);
     reason_counts[r->rule < RULES ? r->rule : RULE_NONE]++;
-    if (ring->count == 0)
-        ring->first = *r;
-    ring->entry[ring->count++ % REASON_RING] = *r;
+    reason_keep(&d->reasons, r);
     print(d, r);
     return r->err;
 }

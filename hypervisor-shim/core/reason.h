@@ -64,6 +64,8 @@ struct domain;
 long reason_record(struct vcpu *v, struct reason *r);
 /* v may be NULL: about the domain as such (reason_record_domain()). */
 long reason_record_domain(struct domain *d, struct reason *r);
+/* Keep a copy of a reason that was recorded elsewhere. */
+void reason_keep(struct reason_ring *ring, const struct reason *r);
 #define refuse(v, RULE_NAME, ...) \
     reason_record((v), &(struct reason){ .rule = (RULE_NAME), .hypercall = 0xffff, __VA_ARGS__ })
 /* Refusals of functions that are on hot paths are apart, so that these need no stack for them. */

@@ -5,8 +5,8 @@
  * Nothing waits here. A call that puts its vCPU to sleep changes its state, asks for a new
  * choice (CPU_WORK_RESCHED) and returns 0, which is the call's result whenever it wakes up.
  *
- * Invariant: v is on the policy's queue exactly when its state is RUNNABLE or RUNNING; one vCPU
- * at most is RUNNING, and it is cpu.current.
+ * Invariant: v is on the policy's queue exactly when its state is RUNNABLE or RUNNING and its domain
+ * is not paused; one vCPU at most is RUNNING, and it is cpu.current.
  */
 #include "sched.h"
 #include "event.h"
@@ -64,6 +64,18 @@ void sched_sleep(struct vcpu *v, enum vcpu_state state)
     cpu_work_set(CPU_WORK_RESCHED);
 }
 
+void sched_pause(struct vcpu *v)
+{
+    uint64_t now = plat_now();
+
+    if (v->state != VCPU_RUNNABLE && v->state != VCPU_RUNNING)
+        return;
+    v->state = VCPU_RUNNABLE;
+    runstate_set(v, XEN_RUNSTATE_offline, now);
+    sched->sleep(v, now);
+    cpu_work_set(CPU_WORK_RESCHED);
+}
+
 struct vcpu *sched_next(void)
 {
     struct cpu *c = &hv.cpu[0];
@@ -72,7 +84,7 @@ struct vcpu *sched_next(void)
 
     next = sched->pick(now, &c->slice_end);
     timer_arm();
-    if (next == prev)
+    if (next == prev && (!next || next->state == VCPU_RUNNING)) /* else it slept, and woke already */
         return next;
     if (prev && prev->state == VCPU_RUNNING) {
         prev->state = VCPU_RUNNABLE;

@@ -12,6 +12,8 @@ void sched_init(void);
 void sched_wake(struct vcpu *v);
 /* v stops running until sched_wake(); `state` is VCPU_BLOCKED or VCPU_DOWN. */
 void sched_sleep(struct vcpu *v, enum vcpu_state state);
+/* v leaves the queue for as long as its domain is paused; sched_wake() brings it back. */
+void sched_pause(struct vcpu *v);
 /* Let the policy choose, switch the processor to its choice; NULL: nobody. */
 struct vcpu *sched_next(void);
 

@@ -8,6 +8,7 @@
  */
 #include "pci.h"
 #include "virtio.h"
+#include "virtio_serial.h"
 #include "../core/domain.h"
 #include "../core/text.h"
 
@@ -32,6 +33,7 @@ static const struct {
     uint16_t vendor, device;
     void (*start)(const struct pci_device *);
 } drivers[] = {
+    {VIRTIO_VENDOR, 0x1043, virtio_serial_probe},
     {0},
 };
 

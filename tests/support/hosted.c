@@ -505,6 +505,30 @@ size_t plat_console_read(char *s, size_t n)
     return have;
 }
 
+static size_t channel_read(void *to, size_t n)
+{
+    size_t have = hosted.control_written - hosted.control_read;
+
+    n = n < have ? n : have;
+    if (hosted.control_chunk && n > hosted.control_chunk)
+        n = hosted.control_chunk;
+    memcpy(to, hosted.control_in + hosted.control_read, n);
+    hosted.control_read += n;
+    return n;
+}
+
+static bool channel_write(const void *from, size_t n)
+{
+    if (n != sizeof(hosted.control_out[0]))
+        abort();
+    if (hosted.control_sent == hosted.control_room)
+        return false;
+    memcpy(&hosted.control_out[hosted.control_sent++], from, n);
+    return true;
+}
+
+const struct control_channel hosted_channel = {channel_read, channel_write};
+
 /* Halted: time passes until the timer. Without one nothing will ever happen. */
 void plat_idle(void)
 {

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "core/control.h"
 #include "core/domain.h"
 #include "core/entry.h"
 #include "core/mm.h"
@@ -41,8 +42,15 @@ struct hosted {
     char console[1 << 16]; /* what was written to it, the last of it */
     size_t console_used;
     const char *input; /* what plat_console_read() gives */
+    /* The host's channel, hosted_channel: bytes that it gives, at most `control_chunk` at a time
+     * (0: all), and the messages that it took, of which it takes so many. */
+    uint8_t control_in[1 << 13];
+    size_t control_read, control_written, control_chunk;
+    struct control_message control_out[64];
+    unsigned control_sent, control_room;
 };
 extern struct hosted hosted;
+extern const struct control_channel hosted_channel;
 
 /* A machine of so many frames; everything of an earlier one is forgotten. */
 void hosted_init(uint64_t frames);

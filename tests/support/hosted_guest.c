@@ -74,7 +74,7 @@ struct hosted_guest *hosted_guest(uint16_t domid, uint64_t pages, unsigned vcpus
     v->root[1] = hosted_mfn(g, g->l4);
     v->initialised = v->is_up = 1;
     v->info->evtchn_upcall_mask = 1;
-    v->state = VCPU_BLOCKED;
+    v->state = VCPU_RUNNABLE;
     domain_unpause(g->d);
     return g;
 }

@@ -730,6 +730,7 @@ Test(build, no_room_for_its_vcpus)
 
 Test(build, no_guest_is_a_panic, .exit_code = HOSTVIEW_EXIT_PANIC)
 {
+    hv.noexit = 0;
     hv_start(NULL, 0);
 }
 

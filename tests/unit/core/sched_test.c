@@ -277,3 +277,13 @@ Test(sched, a_sleeping_domain_is_not_woken)
     cr_assert_eq(v1->state, VCPU_DOWN);
     g->d->state = DOMAIN_RUNNING;
 }
+
+Test(sched, who_slept_and_woke_in_one_entry_goes_on)
+{
+    sched_sleep(other->v, VCPU_BLOCKED);
+    sched_sleep(v, VCPU_BLOCKED);
+    sched_wake(v);
+    cr_assert_eq(hv_interrupt(v), v);
+    cr_assert_eq(v->state, VCPU_RUNNING);
+    cr_assert_eq(v->runstate.state, XEN_RUNSTATE_running);
+}

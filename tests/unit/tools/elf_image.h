@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/pvctl/say.h"
-
 enum { SIZE = 0x3000, PHDRS = 64, NOTES = 0x400, TEXT = 0x1000 };
 #define BASE 0xffffffff80000000ull
 
@@ -50,7 +48,10 @@ static inline void number(struct good *g, uint32_t type, uint64_t v)
 /* Without notes 1 (ENTRY), 2 (HYPERCALL_PAGE): tests add what they are about. */
 static inline struct good *bare_image(void)
 {
-    struct good *g = xcalloc(1, sizeof(*g));
+    struct good *g = calloc(1, sizeof(*g));
+
+    if (!g)
+        abort();
 
     *header(g) = (Elf64_Ehdr){.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
                               .e_type = ET_EXEC,
