@@ -11,10 +11,13 @@
  *
  * The other way, at boot: guests are boot modules, described by their strings:
  *
- *   FILE role=kernel [name=N] [mem=BYTES|nK|nM|nG] [vcpus=N] -- guest command line
+ *   FILE role=kernel [name=N] [mem=BYTES|nK|nM|nG] [vcpus=N] [disk=D]* -- guest command line
  *   FILE role=ramdisk                         of the kernel module before it
+ *   FILE role=disk                            ram0, ram1 ...: a disk in memory
  *
- * in the order of their domids (1 ...). A module without role= is a kernel with default
+ * where D is NAME[:PARTITION|:FIRST+SECTORS][,ro] (backend/diskspec.h), NAME being vda, vdb ... for
+ * the machine's virtio disks in PCI order, or ram0 ...; the guest sees them as xvda, xvdb ...
+ * Guests come in the order of their domids (1 ...). A module without role= is a kernel with default
  * settings (64M, 1 vCPU, named by its domid) and the whole string as command line. Options of the shim's own
  * command line: `noexit` (stay after the last guest ended, for `pvctl --keep`), `loglvl=N`.
  * When the last guest has ended the shim writes EXIT_STATUS to QEMU's isa-debug-exit port

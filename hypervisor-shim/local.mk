@@ -75,7 +75,11 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/core/device.c \
 	hypervisor-shim/drivers/pci.c \
 	hypervisor-shim/drivers/virtio.c \
-	hypervisor-shim/drivers/virtio_serial.c
+	hypervisor-shim/drivers/virtio_serial.c \
+	hypervisor-shim/drivers/virtio_blk.c \
+	hypervisor-shim/drivers/ramdisk.c \
+	hypervisor-shim/backend/partition.c \
+	hypervisor-shim/backend/diskspec.c
 
 SHIM_DIR = hypervisor-shim
 SHIM_SRC = $(wildcard $(addprefix $(top_srcdir)/$(SHIM_DIR)/,core/*.c policy/*.c backend/*.c \
@@ -120,6 +124,7 @@ $(ISO): $(SHIM_DIR)/shim $(EXAMPLES) $(top_srcdir)/$(SHIM_DIR)/x86/grub.cfg.sh
 	$(AM_V_at)test '$(GRUB_MKRESCUE)' != no || { echo "grub-mkrescue is missing: install grub-pc-bin, grub-efi-amd64-bin, grub-common, xorriso and mtools."; exit 1; }
 	$(AM_V_at)rm -rf $(ISO_TREE) && $(MKDIR_P) $(ISO_TREE)/boot/grub $(ISO_TREE)/boot/guests
 	$(AM_V_at)cp $(EXAMPLES) $(ISO_TREE)/boot/guests/
+	$(AM_V_at)truncate -s 1M $(ISO_TREE)/boot/disk.img
 	$(AM_V_at)$(STRIP_TOOL) -o $(ISO_TREE)/boot/shim --strip-debug $(SHIM_DIR)/shim
 	$(AM_V_at)sh $(top_srcdir)/$(SHIM_DIR)/x86/grub.cfg.sh $(EXAMPLES) >$(ISO_TREE)/boot/grub/grub.cfg
 	$(AM_V_GEN)$(GRUB_MKRESCUE) -o $@ $(ISO_TREE) >$(SHIM_DIR)/iso.log 2>&1 || { cat $(SHIM_DIR)/iso.log; exit 1; }

@@ -28,6 +28,7 @@
 #include "text.h"
 #include "time.h"
 #include "../backend/console.h"
+#include "../backend/diskspec.h"
 #include "../backend/xenstore.h"
 #include <pv/abi/start_info.h>
 
@@ -489,6 +490,14 @@ struct domain *hv_build(uint16_t domid, const struct boot_guest *g)
     return b.d;
 }
 
+static void give_disks(struct domain *d, const struct boot_guest *g)
+{
+    char why[256];
+
+    if (d->state == DOMAIN_PAUSED && g->text && !disks_give(d, g->text, why, sizeof(why)))
+        hv_panic("guest %u: %s", d->id, why);
+}
+
 struct vcpu *hv_start(const struct boot_guest *guest, unsigned n)
 {
     if (n == 0 && !hv.noexit)
@@ -501,6 +510,8 @@ struct vcpu *hv_start(const struct boot_guest *guest, unsigned n)
     for (unsigned i = 0; i < n; i++)
         if (!hv_build(domain_unused_id(), &guest[i]))
             hv_panic("no memory for domain %u (%s)", i + 1, guest[i].name);
+    for (unsigned i = 0; i < n; i++)
+        give_disks(hv.domain[i + 1], &guest[i]);
     for (unsigned i = 0; i < n; i++)
         if (hv.domain[i + 1]->state == DOMAIN_PAUSED)
             domain_unpause(hv.domain[i + 1]);

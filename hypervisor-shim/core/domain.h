@@ -213,6 +213,7 @@ struct boot_guest {
     const void *kernel; uint64_t kernel_size;
     const void *ramdisk; uint64_t ramdisk_size; /* NULL: none */
     const char *cmdline;
+    const char *text;                     /* its whole description (guest_text.h); NULL: none */
     uint64_t mem;                         /* bytes */
     unsigned vcpus;
 };

@@ -116,6 +116,7 @@ bool guest_text_parse(struct boot_guest *g, const char *text, char *why, size_t 
     if (!text_word(text, "role=", &n))
         return true;
     g->cmdline = command_line(text);
+    g->text = text;
     for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         const char *v = text_word(text, words[i].key, &n);
         char shown[64];

@@ -2,7 +2,7 @@
  *
  * guest_text.h - a guest's description in words, as boot modules and the control channel give it.
  *
- *   [FILE] role=kernel [name=N] [mem=SIZE] [vcpus=N] -- the guest's command line
+ *   [FILE] role=kernel [name=N] [mem=SIZE] [vcpus=N] [disk=...]* -- the guest's command line
  *
  * hostview.h tells what the words mean. Text without role= is a command line and nothing else.
  * The parser reads, and decides nothing that the builder decides: limits of memory are its own.

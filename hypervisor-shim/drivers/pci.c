@@ -7,6 +7,7 @@
  * a BAR's own size; a device masters the bus only after its driver asked for it.
  */
 #include "pci.h"
+#include "drivers.h"
 #include "virtio.h"
 #include "virtio_serial.h"
 #include "../core/domain.h"
@@ -34,6 +35,8 @@ static const struct {
     void (*start)(const struct pci_device *);
 } drivers[] = {
     {VIRTIO_VENDOR, 0x1043, virtio_serial_probe},
+    {VIRTIO_VENDOR, 0x1042, virtio_blk_start}, /* virtio 1 only */
+    {VIRTIO_VENDOR, 0x1001, virtio_blk_start}, /* also speaks an older dialect */
     {0},
 };
 

@@ -5,12 +5,13 @@
  *
  * Invariants: everything that is kept is copied, because the loader's memory is given away; what
  * does not fit the tables is a panic with a sentence, never cut off silently. The modules'
- * contents stay where they are until memory_release_modules().
+ * contents stay where they are until memory_release_modules(), those of disks for good.
  */
 #include "x86.h"
 #include "../core/domain.h"
 #include "../core/guest_text.h"
 #include "../core/text.h"
+#include "../drivers/ramdisk.h"
 
 struct boot_info boot_info;
 static char strings[96 * 1024];
@@ -197,8 +198,15 @@ unsigned boot_guests(struct boot_guest *guest, unsigned max)
             g[-1].ramdisk_size = m->end - m->start;
             continue;
         }
+        if (value_is(role, n, "disk")) {
+            if (!ramdisk_add(phys_to_virt(m->start), m->end - m->start))
+                hv_panic("boot module %u cannot be a disk: it is empty, or there are too many",
+                         i + 1);
+            boot_info.module[i].end = m->start; /* not to be given back */
+            continue;
+        }
         if (role && !value_is(role, n, "kernel"))
-            hv_panic("boot module %u: role=%s is neither kernel nor ramdisk", i + 1,
+            hv_panic("boot module %u: role=%s is none of kernel, ramdisk and disk", i + 1,
                      shown(role, n));
         if (count == max)
             hv_panic("more than %u guests", max);

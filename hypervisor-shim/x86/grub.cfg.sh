@@ -12,9 +12,17 @@ set timeout=2
 set default=0
 END
 
+# A guest about disks has one, in memory.
 module() {
     name=$(basename "$1")
-    echo "    module2 /boot/guests/$name $name role=kernel name=$name mem=32M vcpus=1 --"
+    disk=
+    case $name in
+    *-block)
+        echo "    module2 /boot/disk.img disk.img role=disk"
+        disk=' disk=ram0'
+        ;;
+    esac
+    echo "    module2 /boot/guests/$name $name role=kernel name=$name mem=32M vcpus=1$disk --"
 }
 
 entry() {

@@ -24,6 +24,10 @@ boot() {
     ok $? "$what: the machine ends with status $want (it was $status)"
     grep -q 'hello from a paravirtualized kernel' "$work/log"
     ok $? "$what: the first guest speaks"
+    grep -q 'ram0: disk in memory, 1024 KiB' "$work/log" &&
+        grep -q 'xvda: 2048 sectors, read and write' "$work/log" &&
+        grep -q 'written, flushed and read back: the same' "$work/log"
+    ok $? "$what: a guest has a disk in memory"
     guests=$(find "$builddir/hypervisor-shim/iso/boot/guests" -type f | wc -l)
     ended=$(grep -c 'powered off' "$work/log")
     [ "$ended" = "$guests" ]
@@ -36,8 +40,12 @@ boot 'BIOS, ACPI' 0
 code=/usr/share/OVMF/OVMF_CODE_4M.fd
 if [ -r $code ]; then
     cp /usr/share/OVMF/OVMF_VARS_4M.fd "$work/vars"
+    truncate -s 2M "$work/disk"
     boot 'UEFI, ACPI' 0 -drive if=pflash,format=raw,unit=0,readonly=on,file=$code \
-        -drive if=pflash,format=raw,unit=1,file="$work/vars"
+        -drive if=pflash,format=raw,unit=1,file="$work/vars" \
+        -drive if=none,id=d0,format=raw,file="$work/disk" -device virtio-blk-pci,disable-legacy=on,drive=d0
+    grep -q 'vda: virtio disk at pci .*, 2048 KiB' "$work/log"
+    ok $? "UEFI: a disk is found where this firmware has put it"
 else
     echo "ok $((n + 1)) - UEFI # SKIP no OVMF: install ovmf"
     n=$((n + 1))

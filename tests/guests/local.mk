@@ -157,3 +157,14 @@ tests_guests_peers_CCASFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_peers_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_guests_peers_LDADD = $(GUEST_RT_LDADD)
 tests_guests_peers_DEPENDENCIES = $(GUEST_RT_DEPS)
+
+# Files as disks, whole, in slices and by partitions.
+EXTRA_PROGRAMS += tests/guests/disks
+GUEST_TEST_DEPS += tests/guests/disks
+GUEST_TESTS += tests/guests/disks.sh
+tests_guests_disks_SOURCES = tests/guests/disks.c
+tests_guests_disks_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+tests_guests_disks_CFLAGS = $(EXAMPLE_CFLAGS)
+tests_guests_disks_LDFLAGS = $(EXAMPLE_LDFLAGS)
+tests_guests_disks_LDADD = libpv/libpv.a
+tests_guests_disks_DEPENDENCIES = $(EXAMPLE_DEPS)

@@ -3,6 +3,7 @@
  * fake.c - the device behind fake.h.
  */
 #include "fake.h"
+#include "core/domain.h"
 #include "core/platform.h"
 #include <criterion/criterion.h>
 #include <string.h>
@@ -342,6 +343,12 @@ void fake_end(unsigned n, uint32_t id, uint32_t length)
     if (!(fake.agreed & VIRTIO_F_EVENT_IDX) ||
         (uint16_t)(q->ended - event - 1) < (uint16_t)(q->ended - old))
         fake_interrupt(q->message);
+}
+
+void fake_work(void)
+{
+    hv.cpu[0].work = 0;
+    device_work();
 }
 
 void fake_used_index(unsigned n, uint16_t index)

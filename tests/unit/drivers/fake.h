@@ -59,6 +59,7 @@ struct fake_chain {
 bool fake_take(unsigned n, struct fake_chain *c);
 /* Tell that request `id` has ended, and interrupt if that is wanted. */
 void fake_end(unsigned n, uint32_t id, uint32_t length);
+void fake_work(void); /* the work loop's part */
 /* Set the used ring's index, whatever is in it, and interrupt. */
 void fake_used_index(unsigned n, uint16_t index);
 void fake_interrupt(uint16_t message);

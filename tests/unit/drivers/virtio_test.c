@@ -32,12 +32,6 @@ static bool said(const char *words)
     return strstr(hosted.console, words) != NULL;
 }
 
-static void work(void)
-{
-    hv.cpu[0].work = 0;
-    device_work();
-}
-
 /* -- requests, and what became of them -------------------------------------------------------- */
 
 enum { REQUESTS = 64 };
@@ -238,7 +232,7 @@ static void segments_arrive(uint64_t features, bool indirect)
         cr_assert_eq(c.indirect, indirect && out[i] + in[i] > 1);
         fake_end(1, c.id, in[i] ? 17 - in[i] : 0);
     }
-    work();
+    fake_work();
     for (unsigned i = 0; i < 4; i++)
         cr_assert_eq(req[i].ended, 1);
     cr_assert(req[0].written == 14 && req[1].written == 0 && req[3].written == 13);
@@ -297,7 +291,7 @@ static void many(uint64_t features)
                 in_bytes += flying[i].segment[s].length;
             fake_end(1, flying[i].id, in_bytes);
             if (rand() % 4)
-                work();
+                fake_work();
             else
                 virtq_poll(&q);
             cr_assert_eq(req[of].ended, 1);
@@ -345,7 +339,7 @@ Test(virtio, few_notifications)
         fake_end(1, c.id, 0);
     }
     cr_assert_eq(fake.interrupts, 1);
-    work();
+    fake_work();
     cr_assert_eq(ends, 9);
     cr_assert_eq(batches, 1);
 }
@@ -369,7 +363,7 @@ Test(virtio, done_may_add)
     virtq_kick(&q);
     while (fake_take(1, &c)) {
         fake_end(1, c.id, 0);
-        work();
+        fake_work();
     }
     cr_assert_eq(ends, 55);
     cr_assert_eq(q.free, 16);
@@ -409,7 +403,7 @@ Test(virtio, liar_ends_what_is_not_in_flight)
 {
     three();
     fake_end(1, 7, 0);
-    work();
+    fake_work();
     is_broken("it ended a request that was not in flight");
 }
 
@@ -417,7 +411,7 @@ Test(virtio, liar_ends_beyond_the_ring)
 {
     three();
     fake_end(1, 16, 0);
-    work();
+    fake_work();
     is_broken("not in flight");
 }
 
@@ -425,7 +419,7 @@ Test(virtio, liar_ends_far_beyond)
 {
     three();
     fake_end(1, 0xffffffff, 0);
-    work();
+    fake_work();
     is_broken("not in flight");
 }
 
@@ -437,7 +431,7 @@ Test(virtio, liar_ends_twice)
     cr_assert(fake_take(1, &c));
     fake_end(1, c.id, 1);
     fake_end(1, c.id, 1);
-    work();
+    fake_work();
     cr_assert_eq(req[0].written, 1);
     is_broken("not in flight");
 }
@@ -446,7 +440,7 @@ Test(virtio, liar_runs_ahead)
 {
     three();
     fake_used_index(1, 3); /* of two that it has */
-    work();
+    fake_work();
     is_broken("it ended more requests than it was given");
 }
 
@@ -454,7 +448,7 @@ Test(virtio, liar_runs_backwards)
 {
     three();
     fake_used_index(1, 0xffff);
-    work();
+    fake_work();
     is_broken("more requests than it was given");
 }
 
@@ -462,7 +456,7 @@ Test(virtio, liar_jumps)
 {
     three();
     fake_used_index(1, 0x8000);
-    work();
+    fake_work();
     is_broken("more requests than it was given");
 }
 
@@ -473,7 +467,7 @@ Test(virtio, liar_writes_too_much)
     three();
     cr_assert(fake_take(1, &c));
     fake_end(1, c.id, 17 + 18 + 1);
-    work();
+    fake_work();
     cr_assert_eq(req[0].written, -XEN_EIO);
     is_broken("it wrote more than there was room for");
 }
@@ -483,7 +477,7 @@ Test(virtio, who_gives_up_is_reset)
     three();
     fake.status |= 64;
     fake_interrupt(fake.config_message);
-    work();
+    fake_work();
     is_broken("it asks to be reset");
 }
 
@@ -498,10 +492,10 @@ Test(virtio, changes_are_told)
 {
     three();
     fake_interrupt(fake.config_message); /* of no interest */
-    work();
+    fake_work();
     dev.changed = changed;
     fake_interrupt(fake.config_message);
-    work();
+    fake_work();
     cr_assert_eq(changes, 1);
     cr_assert_not(dev.broken);
 }

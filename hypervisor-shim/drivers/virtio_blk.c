@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * virtio_blk.c - disks: a bio becomes a virtio-blk request, its segments as they are.
+ *
+ *   header (type, sector) │ the bio's segments │ status
+ *        ours, read           the guests'          ours, written
+ *
+ * Invariants: a request belongs to one bio from submit() to its end; nothing is copied; what the
+ * device wrote is its data and one status byte, which is read once. When the device broke, whatever
+ * is submitted ends with an error at the next kick().
+ */
+#include "drivers.h"
+#include "bio_list.h"
+#include "virtio.h"
+#include "../backend/partition.h"
+#include "../core/domain.h"
+#include "../core/heap.h"
+#include "../core/platform.h"
+#include "../core/text.h"
+
+enum {
+    F_SEG_MAX = 1 << 2,
+    F_RO = 1 << 5,
+    F_BLK_SIZE = 1 << 6,
+    F_FLUSH = 1 << 9,
+    F_DISCARD = 1 << 13
+};
+enum { CONFIG_CAPACITY = 0, CONFIG_SEG_MAX = 12, CONFIG_BLK_SIZE = 20, CONFIG_DISCARD_MAX = 36 };
+enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4, TYPE_DISCARD = 11 };
+enum { STATUS_OK = 0, STATUS_NONE = 0xff };
+enum { DEPTH = 64, SEGMENTS = 64 }; /* bios at a time; of one request, with header and status */
+
+struct request {
+    struct {
+        uint32_t type, reserved;
+        uint64_t sector;
+    } header;
+    struct {
+        uint64_t sector;
+        uint32_t sectors, flags;
+    } range; /* BIO_DISCARD's data */
+    struct bio *bio;
+    uint64_t left; /* BIO_DISCARD: sectors that are not yet in any request */
+    struct request *next;
+    uint8_t status;
+};
+
+struct disk_driver {
+    struct blockdev dev;
+    struct virtio virtio;
+    struct virtq queue;
+    uint32_t discard_max;
+    struct request *free;
+    struct bio_list refused;
+    struct request request[DEPTH];
+};
+
+static bool add(struct disk_driver *k, struct request *r, const struct virtq_segment *data,
+                unsigned segments, bool in)
+{
+    struct virtq_segment s[SEGMENTS];
+    unsigned n = 0;
+
+    s[n++] = (struct virtq_segment){plat_maddr(&r->header), sizeof(r->header)};
+    for (unsigned i = 0; i < segments; i++)
+        s[n++] = data[i];
+    s[n++] = (struct virtq_segment){plat_maddr(&r->status), 1};
+    r->status = STATUS_NONE;
+    return virtq_add(&k->queue, s, in ? 1 : 1 + segments, in ? 1 + segments : 1, r);
+}
+
+/* The next piece of a discard, as long as the device allows. */
+static bool add_discard(struct disk_driver *k, struct request *r)
+{
+    const struct bio *b = r->bio;
+    uint32_t n = r->left < k->discard_max ? (uint32_t)r->left : k->discard_max;
+    struct virtq_segment range = {plat_maddr(&r->range), sizeof(r->range)};
+
+    r->header.type = TYPE_DISCARD;
+    r->header.sector = 0;
+    r->range.sector = b->sector + b->sectors - r->left;
+    r->range.sectors = n;
+    r->range.flags = 0;
+    if (!add(k, r, &range, 1, false))
+        return false;
+    r->left -= n;
+    return true;
+}
+
+_Static_assert(sizeof(struct bio_segment) == sizeof(struct virtq_segment) &&
+                   offsetof(struct bio_segment, address) ==
+                       offsetof(struct virtq_segment, address) &&
+                   offsetof(struct bio_segment, bytes) == offsetof(struct virtq_segment, length),
+               "a bio's segments are the queue's");
+
+static bool add_bio(struct disk_driver *k, struct request *r)
+{
+    const struct bio *b = r->bio;
+
+    r->left = b->sectors;
+    if (b->op == BIO_DISCARD)
+        return add_discard(k, r);
+    r->header.type = b->op == BIO_READ ? TYPE_IN : b->op == BIO_WRITE ? TYPE_OUT : TYPE_FLUSH;
+    r->header.sector = b->op == BIO_FLUSH ? 0 : b->sector;
+    return add(k, r, (const struct virtq_segment *)b->segment, b->op == BIO_FLUSH ? 0 : b->segments,
+               b->op == BIO_READ);
+}
+
+static bool submit(struct blockdev *dev, struct bio *b)
+{
+    struct disk_driver *k = dev->driver;
+    struct request *r = k->free;
+
+    if (k->virtio.broken) {
+        bio_list_add(&k->refused, b);
+        return true;
+    }
+    if (r == NULL)
+        return false;
+    r->bio = b;
+    if (!add_bio(k, r))
+        return false;
+    k->free = r->next;
+    return true;
+}
+
+static bool refuse_bio(struct blockdev *dev, const struct bio *b)
+{
+    (void)dev;
+    (void)b;
+    return false;
+}
+
+static void kick(struct blockdev *dev)
+{
+    struct disk_driver *k = dev->driver;
+
+    virtq_kick(&k->queue);
+    bio_list_run(&k->refused, dev, refuse_bio);
+}
+
+static void ended(struct virtq *q, void *cookie, long written)
+{
+    struct disk_driver *k =
+        (struct disk_driver *)((uint8_t *)q - offsetof(struct disk_driver, queue));
+    struct request *r = cookie;
+    bool ok = written >= 0 && *(volatile uint8_t *)&r->status == STATUS_OK;
+
+    if (ok && r->bio->op == BIO_DISCARD && r->left > 0 && add_discard(k, r)) {
+        virtq_kick(q);
+        return;
+    }
+    r->next = k->free;
+    k->free = r;
+    r->bio->done(r->bio, ok && (r->bio->op != BIO_DISCARD || r->left == 0));
+}
+
+static void batch_ended(struct virtq *q)
+{
+    blockdev_completed(
+        &((struct disk_driver *)((uint8_t *)q - offsetof(struct disk_driver, queue)))->dev);
+}
+
+static const struct blockdev_ops ops = {.submit = submit, .kick = kick};
+
+/* What the device says of itself; false: nonsense. */
+static bool describe(struct disk_driver *k)
+{
+    struct blockdev *dev = &k->dev;
+    uint64_t features = k->virtio.features;
+    uint32_t segments = SEGMENTS - 2;
+
+    dev->sector_size = SECTOR_SIZE;
+    virtio_config_read(&k->virtio, CONFIG_CAPACITY, &dev->sectors, 8);
+    if (features & F_BLK_SIZE)
+        virtio_config_read(&k->virtio, CONFIG_BLK_SIZE, &dev->sector_size, 4);
+    if (features & F_SEG_MAX)
+        virtio_config_read(&k->virtio, CONFIG_SEG_MAX, &segments, 4);
+    if (features & F_DISCARD)
+        virtio_config_read(&k->virtio, CONFIG_DISCARD_MAX, &k->discard_max, 4);
+    if (segments > k->queue.max_segments - 2u)
+        segments = k->queue.max_segments - 2u;
+    dev->max_segments = (uint16_t)segments;
+    dev->depth = k->queue.size < DEPTH ? k->queue.size : DEPTH;
+    dev->readonly = features & F_RO;
+    dev->can_flush = features & F_FLUSH;
+    dev->can_discard = k->discard_max > 0 && !dev->readonly;
+    return segments > 0 && dev->sectors > 0 && dev->sector_size >= SECTOR_SIZE &&
+           dev->sector_size <= PV_PAGE_SIZE && (dev->sector_size & (dev->sector_size - 1)) == 0 &&
+           !k->virtio.broken;
+}
+
+void virtio_blk_start(const struct pci_device *p)
+{
+    static unsigned count;
+    struct disk_driver *k = heap_alloc(sizeof(*k));
+    const char *why = "there is no memory for it";
+
+    if (k == NULL) {
+        hv_log("pci %s: a disk, but %s\n", pci_name(p), why);
+        return;
+    }
+    text_format(k->dev.name, sizeof(k->dev.name), "vd%c", 'a' + count);
+    k->dev.ops = &ops;
+    k->dev.driver = k;
+    for (unsigned i = 0; i < DEPTH; i++) {
+        k->request[i].next = k->free;
+        k->free = &k->request[i];
+    }
+    if (!virtio_open(&k->virtio, p, k->dev.name,
+                     F_SEG_MAX | F_RO | F_BLK_SIZE | F_FLUSH | F_DISCARD) ||
+        !virtq_init(&k->queue, &k->virtio, 0, DEPTH, SEGMENTS, ended))
+        return; /* which virtio.c has said */
+    if (!describe(k)) {
+        virtio_fail(&k->virtio, "it describes itself with nonsense");
+        return;
+    }
+    virtio_ready(&k->virtio);
+    count++;
+    hv_log("%s: virtio disk at pci %s, %lu KiB%s\n", k->dev.name, pci_name(p), k->dev.sectors / 2,
+           k->dev.readonly ? ", read-only" : "");
+    if (!blockdev_register(&k->dev)) {
+        virtio_fail(&k->virtio, "it takes too few segments, or there are too many disks");
+        return;
+    }
+    k->queue.batch_done = batch_ended;
+    partition_scan(&k->dev);
+}
