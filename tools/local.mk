@@ -5,18 +5,22 @@
 
 PVCTL_SOURCES = \
 	tools/pvctl/args.c \
+	tools/pvctl/channel.c tools/pvctl/channel.h \
 	tools/pvctl/config.c tools/pvctl/config.h \
 	tools/pvctl/demux.c tools/pvctl/demux.h \
 	tools/pvctl/disk.c tools/pvctl/disk.h \
 	tools/pvctl/dom0.c tools/pvctl/dom0.h \
 	tools/pvctl/gdb.c tools/pvctl/gdb.h \
+	tools/pvctl/guests.c tools/pvctl/guests.h \
 	tools/pvctl/image.c tools/pvctl/image.h \
 	tools/pvctl/machine.c tools/pvctl/machine.h \
 	tools/pvctl/run.c tools/pvctl/run.h \
 	tools/pvctl/say.c tools/pvctl/say.h \
+	tools/pvctl/server.c tools/pvctl/server.h \
 	tools/pvctl/show.c tools/pvctl/show.h \
 	tools/pvctl/stage.c tools/pvctl/stage.h \
 	tools/pvctl/unpack.c tools/pvctl/unpack.h \
+	tools/pvctl/store.c tools/pvctl/store.h \
 	tools/pvctl/verdict.c tools/pvctl/verdict.h \
 	tools/pvctl/view.c tools/pvctl/view.h \
 	hypervisor-shim/core/reason_text.c hypervisor-shim/core/text.c

@@ -498,7 +498,9 @@ int plan_check(struct plan *p)
 {
     uint64_t sum = 0;
 
-    if (p->guests == 0)
+    if (p->up && p->on == ON_XEN)
+        return say_bad("up is about the shim; --on xen is for pvctl run.");
+    if (p->guests == 0 && !p->up)
         return say_bad("nothing to run; give a CONFIG.json or --kernel FILE.");
     if (check_role(p))
         return EXIT_USAGE;
@@ -515,6 +517,8 @@ int plan_check(struct plan *p)
     if (p->as == AS_DOM0 && p->drives)
         return say_bad("--as dom0 makes the guest Xen's only domain, where nobody serves a disk; "
                        "leave it out, or the disk.");
+    if (!p->machine && p->guests == 0)
+        p->machine = xstrdup("shim");
     if (!p->cpu)
         p->cpu = xstrdup("max,-smap");
     if (!p->memory) {

@@ -69,6 +69,7 @@ struct plan {
     char *hv_args;    /* more of the hypervisor's command line */
     uint64_t memory;  /* of the machine, bytes; 0: enough for the guests */
     bool icount, gdb, keep, stages, verbose, quiet;
+    bool up; /* in the background, and stays when there is no guest */
     char **qemu_args;
     size_t nr_qemu_args;
     struct guest guest[MAX_GUESTS];

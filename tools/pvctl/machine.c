@@ -367,6 +367,16 @@ static char *kernel_file(const struct machine *m, const struct guest *g, size_t 
     return path;
 }
 
+char *machine_guest_text(const struct guest *g)
+{
+    char *disks = disk_words(g);
+    char *text = xasprintf("role=kernel name=%s mem=%lluK vcpus=%u%s -- %s", g->name,
+                           (unsigned long long)(g->mem >> 10), g->vcpus, disks, g->cmdline);
+
+    free(disks);
+    return text;
+}
+
 static char *modules(const struct machine *m, const struct plan *p)
 {
     char *all = xstrdup("");
@@ -378,11 +388,10 @@ static char *modules(const struct machine *m, const struct plan *p)
         if (p->on == ON_XEN) {
             text = xasprintf("%s%s%s", k, *g->cmdline ? " " : "", g->cmdline);
         } else {
-            char *disks = disk_words(g);
+            char *words = machine_guest_text(g);
 
-            text = xasprintf("%s role=kernel name=%s mem=%lluK vcpus=%u%s -- %s", k, g->name,
-                             (unsigned long long)(g->mem >> 10), g->vcpus, disks, g->cmdline);
-            free(disks);
+            text = xasprintf("%s %s", k, words);
+            free(words);
         }
         doubled = double_commas(text);
         longer = xasprintf("%s%s%s", all, *all ? "," : "", doubled);
@@ -438,7 +447,7 @@ static char *hypervisor_options(const struct plan *p)
                          "noreboot=1 loglvl=all guest_loglvl=all %s",
                          (unsigned long long)(g->mem >> 10), (unsigned long long)(g->mem >> 10),
                          g->vcpus, more);
-    return xstrdup(more);
+    return xasprintf("%s%s", p->up ? "noexit " : "", more);
 }
 
 /* The drives, in the plan's order. Host caches are used, and a guest's flush empties them. */
@@ -484,6 +493,19 @@ static int guests_line(struct machine *m)
     return 0;
 }
 
+/* Messages, not polling; and QEMU has sent what the shim wrote when the shim goes on. */
+static int control_line(struct machine *m)
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, m->control) < 0)
+        return say_bad("no line to control the shim: %s.", strerror(errno));
+    ARGS(m, "-chardev");
+    arg(m, xasprintf("socket,id=control,fd=%d", m->control[1]));
+    ARGS(m, "-device",
+         "virtio-serial-pci,disable-legacy=on,max_ports=1,vectors=4,ioeventfd=off", "-device",
+         "virtconsole,chardev=control");
+    return 0;
+}
+
 int machine_make(struct machine *m, const struct plan *p)
 {
     const char *qemu = getenv("PVCTL_QEMU");
@@ -492,7 +514,7 @@ int machine_make(struct machine *m, const struct plan *p)
     int rc;
 
     memset(m, 0, sizeof(*m));
-    m->lock = m->guests[0] = m->guests[1] = -1;
+    m->lock = m->guests[0] = m->guests[1] = m->control[0] = m->control[1] = -1;
     m->image = machine_image(p->on);
     if (!m->image)
         return EXIT_USAGE;
@@ -522,10 +544,14 @@ int machine_make(struct machine *m, const struct plan *p)
         arg(m, xasprintf("tcp:127.0.0.1:%s", m->gdb_port));
     }
     drives(m, p);
+    if (p->on == ON_SHIM && control_line(m))
+        return EXIT_MACHINE;
     for (size_t i = 0; i < p->nr_qemu_args; i++)
         arg(m, xstrdup(p->qemu_args[i]));
     ARGS(m, "-kernel", m->image, "-append");
     arg(m, hypervisor_options(p));
+    if (p->guests == 0)
+        return 0;
     list = p->as == AS_DOMU ? dom0_modules(m, p) : modules(m, p);
     if (!list)
         return EXIT_USAGE;

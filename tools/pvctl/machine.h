@@ -3,6 +3,7 @@
  * machine.h - a machine on this host: its directory, its files, its QEMU.
  *
  *   BASE/NAME/ram      the memory (the shim's is shared: `list`, `why`, `dmesg` read it)
+ *   BASE/NAME/control  the shim's control channel: a socket (server.h)
  *   BASE/NAME/lock     held while pvctl runs it; a free lock means that it has ended
  *   BASE/NAME/keep     it has ended, and its memory is to stay readable
  *   BASE/NAME/dom0     with a dom0: its initramfs
@@ -27,6 +28,7 @@ struct machine {
     size_t args;
     char *gdb_port; /* NULL: no stub */
     int guests[2];  /* the guests' own serial line: our end, QEMU's; -1: it is the only one */
+    int control[2]; /* the shim's control channel: likewise; -1: there is none */
 };
 
 /* Make the directory and all that QEMU needs. 0, or an exit status after a sentence. */
@@ -47,6 +49,9 @@ void machine_list_free(struct machine_entry *e, size_t n);
 /* A file of ours: NAME in the directory $VARIABLE, or in DIRECTORY relative to this program, or in
  * the library directory. It may not be there. */
 char *machine_file(const char *variable, const char *directory, const char *name);
+
+/* A guest's description (hostview.h), to be freed. */
+char *machine_guest_text(const struct guest *g);
 
 /* The hypervisor image for a peer, or NULL after a sentence. */
 char *machine_image(enum peer on);

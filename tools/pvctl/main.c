@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "guests.h"
 #include "image.h"
 #include "run.h"
 #include "say.h"
@@ -72,6 +73,19 @@ static const struct command {
     {"dmesg", "show what the hypervisor said", "[--json] [MACHINE]", command_dmesg},
     {"console", "show what a guest printed last", "[--json] [--machine NAME] [GUEST]",
      command_console},
+    {"up", "start a machine in the background", "[OPTIONS and guests as for run]", command_up},
+    {"down", "end a machine", "[--json] [MACHINE]", command_down},
+    {"create", "start a guest in a running machine",
+     "[--machine NAME] [--paused] [--json] CONFIG.json | --kernel FILE ...", command_create},
+    {"destroy", "end a guest at once, and forget it", "[--json] [--machine NAME] GUEST",
+     command_destroy},
+    {"pause", "stop a guest for a while", "[--json] [--machine NAME] GUEST", command_pause},
+    {"unpause", "let it go on", "[--json] [--machine NAME] GUEST", command_unpause},
+    {"shutdown", "ask a guest to end", "[--wait] [--reboot] [--json] [--machine NAME] GUEST",
+     command_shutdown},
+    {"store", "look at the guests' store, or change it",
+     "[--json] [--machine NAME] ls [PATH] | read PATH | write PATH VALUE | rm PATH",
+     command_store},
     {"help", "show this, or one command's usage", "[COMMAND]", command_help},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

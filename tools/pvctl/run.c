@@ -27,11 +27,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "demux.h"
 #include "dom0.h"
 #include "gdb.h"
 #include "machine.h"
 #include "say.h"
+#include "server.h"
 #include "stage.h"
 #include "verdict.h"
 
@@ -49,7 +51,10 @@ struct run {
     FILE *log;
     pid_t qemu;
     int to_qemu, from_qemu, errors;
+    struct server *server; /* of the control channel; NULL: there is none */
     bool raw_terminal, stopped, timed_out, input_open;
+    bool waited; /* another process has the machine */
+    bool behind; /* in the background, and on no terminal any more */
     bool mid_line; /* a guest's line on stdout has not ended yet */
     enum ending ending;
     char *kept[KEPT_LINES]; /* the hypervisor's and dom0's last lines, shown when it went wrong */
@@ -205,6 +210,8 @@ static int start_qemu(struct run *r)
         dup2(err[1], STDERR_FILENO);
         if (r->machine.guests[1] >= 0)
             fcntl(r->machine.guests[1], F_SETFD, 0);
+        if (r->machine.control[1] >= 0)
+            fcntl(r->machine.control[1], F_SETFD, 0);
         execvp(r->machine.argv[0], r->machine.argv);
         dprintf(STDERR_FILENO, "%s cannot be started (%s); install Debian's qemu-system-x86",
                 r->machine.argv[0], strerror(errno));
@@ -213,6 +220,8 @@ static int start_qemu(struct run *r)
     close(in[0]);
     close(out[1]);
     close(err[1]);
+    if (r->machine.control[1] >= 0)
+        close(r->machine.control[1]);
     r->to_qemu = r->machine.guests[0] >= 0 ? r->machine.guests[0] : in[1];
     r->from_qemu = out[0];
     r->errors = err[0];
@@ -306,6 +315,26 @@ static bool take_complaint(struct run *r)
     return true;
 }
 
+/* Once the shim has answered somebody, nobody waits for what we might say. */
+static void go_behind(struct run *r)
+{
+    int null = open("/dev/null", O_RDWR);
+
+    for (int fd = 0; null >= 0 && fd < 3; fd++)
+        dup2(null, fd);
+    if (null > 2)
+        close(null);
+    r->behind = true;
+}
+
+static void attend_server(struct run *r, const struct pollfd *p)
+{
+    server_attend(r->server, p);
+    r->stopped |= server_ends(r->server);
+    if (r->plan->up && !r->behind && server_is_up(r->server))
+        go_behind(r);
+}
+
 /* Until QEMU closes the line, or there is a reason to end it (then true). */
 static bool attend(struct run *r)
 {
@@ -313,7 +342,7 @@ static bool attend(struct run *r)
     bool errors_open = true, guests_open = r->machine.guests[0] >= 0;
 
     for (;;) {
-        struct pollfd p[5] = {
+        struct pollfd p[5 + SERVER_FDS] = {
             {.fd = r->from_qemu, .events = POLLIN},
             {.fd = errors_open ? r->errors : -1, .events = POLLIN},
             {.fd = r->input_open ? STDIN_FILENO : -1, .events = POLLIN},
@@ -328,12 +357,16 @@ static bool attend(struct run *r)
         }
         if (r->ending != STILL_RUNNING || r->stopped || signalled)
             return true;
-        if (poll(p, 5, left > 60000 || left < 0 ? 60000 : (int)left) < 0 && errno != EINTR)
+        if (r->server)
+            server_wait(r->server, p + 5);
+        if (poll(p, r->server ? 5 + SERVER_FDS : 5, left > 60000 || left < 0 ? 60000 : (int)left) < 0 && errno != EINTR)
             return true;
         if (p[1].revents)
             errors_open = take_complaint(r);
         if (p[4].revents)
             guests_open = take_guests(r);
+        if (r->server)
+            attend_server(r, p + 5);
         if (p[0].revents && !take_output(r))
             return false;
         if (p[2].revents)
@@ -494,6 +527,8 @@ static int run_machine(struct run *r)
         gdb_announce(r->plan, &r->machine);
     terminal_attach(r);
     kill_it = attend(r);
+    if (r->server) /* its last answers */
+        server_attend(r->server, &(struct pollfd){.fd = -1, .revents = POLLIN});
     if (r->machine.guests[0] >= 0)
         take_guests(r);
     status = end_qemu(r, kill_it);
@@ -508,17 +543,57 @@ static int run_machine(struct run *r)
     return verdict(r, status);
 }
 
+/* The machine goes on as a process of its own, and this one waits for it to be up. */
+static int start_behind(struct run *r)
+{
+    struct channel c;
+    pid_t pid;
+    int rc;
+
+    fflush(NULL);
+    pid = fork();
+    if (pid < 0)
+        return say_bad("no process for the machine: %s.", strerror(errno));
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        setsid();
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
+        return 0;
+    }
+    server_close(r->server);
+    r->server = NULL;
+    close(r->machine.control[0]);
+    close(r->machine.control[1]);
+    close(r->machine.lock);
+    r->machine.lock = -1; /* the directory is not ours any more */
+    rc = channel_open_dir(&c, r->machine.dir);
+    if (rc == 0) {
+        printf("%s\n", c.machine);
+        channel_close(&c);
+    }
+    r->waited = true;
+    return rc ? EXIT_MACHINE : EXIT_OK;
+}
+
 int run_plan(const struct plan *p)
 {
-    struct run r = {.plan = p, .input_open = true};
+    struct run r = {.plan = p, .input_open = !p->up};
     int rc = machine_make(&r.machine, p);
 
-    if (rc == 0 && p->console && !(r.log = fopen(p->console, "w")))
+    if (rc == 0 && r.machine.control[0] >= 0 &&
+        !(r.server = server_open(r.machine.dir, r.machine.control[0])))
+        rc = EXIT_MACHINE;
+    if (rc == 0 && p->up)
+        rc = start_behind(&r);
+    if (rc == 0 && !r.waited && p->console && !(r.log = fopen(p->console, "w")))
         rc = say_bad("--console: %s cannot be written (%s).", p->console, strerror(errno));
-    if (rc == 0)
+    if (rc == 0 && !r.waited)
         rc = run_machine(&r);
     if (r.log && fclose(r.log))
         say_note("%s: could not be written to its end (%s).", p->console, strerror(errno));
+    server_close(r.server);
     machine_close(&r.machine, p->keep);
     for (size_t i = 0; i < KEPT_LINES; i++)
         free(r.kept[i]);

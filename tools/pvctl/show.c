@@ -94,7 +94,7 @@ void name_copy(char *to, const struct hostview_domain *d)
 
 /* -- list --------------------------------------------------------------------- */
 
-static json_t *domain_json(const struct view *v, unsigned i)
+json_t *show_domain_json(const struct view *v, unsigned i)
 {
     const struct hostview_domain *d = &v->page.domain[i];
     struct reason r[REASON_RING + 1];
@@ -122,7 +122,7 @@ static json_t *machine_json(const struct machine_entry *e)
     }
     for (unsigned i = 0; i < v.page.domains; i++)
         if (v.page.domain[i].state != HV_DOM_NONE)
-            json_array_append_new(guests, domain_json(&v, i));
+            json_array_append_new(guests, show_domain_json(&v, i));
     m = json_pack("{s:s,s:b,s:I,s:I,s:I,s:I,s:o}", "machine", e->name, "live", e->live, "uptime_ns",
                   (json_int_t)v.page.uptime_ns, "memory", (json_int_t)v.page.ram_size,
                   "free_memory", (json_int_t)(v.page.free_pages * 4096), "first_guest_tsc",
@@ -133,6 +133,7 @@ static json_t *machine_json(const struct machine_entry *e)
 
 static void list_rows(struct say_table *t, const struct machine_entry *e)
 {
+    unsigned rows = 0;
     struct view v;
     char *why;
 
@@ -160,6 +161,13 @@ static void list_rows(struct say_table *t, const struct machine_entry *e)
         table_cell(t, "%" PRIu64 ".%03u s", d->cpu_ns / 1000000000,
                    (unsigned)(d->cpu_ns / 1000000 % 1000));
         table_cell(t, "%s", state_name(d));
+        rows++;
+    }
+    if (!rows) {
+        table_cell(t, "%s%s", e->name, e->live ? "" : " (kept)");
+        for (int i = 0; i < 5; i++)
+            table_cell(t, "-");
+        table_cell(t, "no guests");
     }
     view_close(&v);
 }

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
 #include "view.h"
 
 struct request {
@@ -21,6 +23,8 @@ int read_request(struct request *q, const char *command, bool takes_guest, int a
 /* The machine that is asked for, or the newest. 0, or EXIT_USAGE after a sentence. */
 int open_machine(struct view *v, const char *name, char **found);
 void name_copy(char *to, const struct hostview_domain *d); /* HOSTVIEW_NAME bytes */
+/* Domain i of the page, as pvctl list --json shows it. */
+json_t *show_domain_json(const struct view *v, unsigned i);
 bool is_guest(const struct hostview_domain *d, const char *asked);
 
 #endif
