@@ -12,9 +12,9 @@
 
 enum { GIVEN = 256 };
 
-/* What was given away; free again when its guest is buried (or another has its struct domain). */
+/* What was given away; free again when its guest is buried, or gone and another has its number. */
 static struct given {
-    struct domain *d;
+    uint16_t domid;
     uint64_t created_at;
     struct block_slice slice;
 } given[GIVEN];
@@ -24,7 +24,9 @@ static char sentence[160];
 
 static bool lives(const struct given *g)
 {
-    return g->d && g->d->created_at == g->created_at && !g->d->buried;
+    const struct domain *d = g->slice.dev ? domain_by_id(g->domid) : NULL;
+
+    return d && d->created_at == g->created_at && !d->buried;
 }
 
 /* A decimal number that ends at `end` or at `stop`; false: it is none. Moves *at behind it. */
@@ -40,15 +42,18 @@ static bool number(const char **at, const char *end, uint64_t *v)
     return true;
 }
 
-static const char *parse_part(struct block_slice *s, const char *at, const char *end)
+static const char *parse_part(struct block_slice *s, const char *at, const char *end, bool boot)
 {
     uint64_t n;
 
     if (!number(&at, end, &n))
         return "behind its : is neither a partition's number nor FIRST+SECTORS";
     if (at == end) {
+        if (boot)
+            partition_wait(s->dev);
         if (n > PARTITIONS || !partition_find(s->dev, (unsigned)n, &s->first, &s->sectors))
-            return BECAUSE("%s has no partition %lu", s->dev->name, n);
+            return BECAUSE("%s has no partition %lu%s", s->dev->name, n,
+                           boot ? "" : ", or its table is not read yet");
         return NULL;
     }
     s->first = n;
@@ -59,7 +64,7 @@ static const char *parse_part(struct block_slice *s, const char *at, const char 
     return NULL;
 }
 
-static const char *parse(struct block_slice *s, const char *spec, size_t n)
+static const char *parse(struct block_slice *s, const char *spec, size_t n, bool boot)
 {
     const char *end = spec + n, *colon = spec;
     char name[sizeof(s->dev->name)];
@@ -83,7 +88,7 @@ static const char *parse(struct block_slice *s, const char *spec, size_t n)
         return "there is no such disk";
     s->sectors = s->dev->sectors;
     if (colon < end)
-        why = parse_part(s, colon + 1, end);
+        why = parse_part(s, colon + 1, end, boot);
     if (why == NULL && s->dev->readonly)
         s->readonly = true;
     if (why == NULL && ((s->first | s->sectors) << SECTOR_SHIFT) % s->dev->sector_size != 0)
@@ -104,10 +109,10 @@ static const struct given *conflict(const struct block_slice *s)
     return NULL;
 }
 
-const char *disk_give(struct domain *d, unsigned index, const char *spec, size_t n)
+static const char *give(struct domain *d, unsigned index, const char *spec, size_t n, bool boot)
 {
     struct block_slice s;
-    const char *why = parse(&s, spec, n);
+    const char *why = parse(&s, spec, n, boot);
     const struct given *other;
     unsigned i = 0;
     char name[64];
@@ -118,7 +123,7 @@ const char *disk_give(struct domain *d, unsigned index, const char *spec, size_t
     if (other)
         return BECAUSE("d%u (%s) has sectors of it, and one of the two writes; give both ,ro or "
                        "slices that do not overlap",
-                       other->d->id, other->d->name);
+                       other->domid, domain_by_id(other->domid)->name);
     while (i < GIVEN && lives(&given[i]))
         i++;
     if (index >= DISKS_OF_GUEST || i == GIVEN)
@@ -126,18 +131,18 @@ const char *disk_give(struct domain *d, unsigned index, const char *spec, size_t
     text_copy(name, spec, n + 1 < sizeof(name) ? n + 1 : sizeof(name));
     if (!block_attach(d, BLOCK_XVDA + index * BLOCK_VDEV_STEP, &s, name))
         return "the guest's store does not take it";
-    given[i] = (struct given){.d = d, .created_at = d->created_at, .slice = s};
+    given[i] = (struct given){.domid = d->id, .created_at = d->created_at, .slice = s};
     return NULL;
 }
 
-bool disks_give(struct domain *d, const char *text, char *why, size_t why_size)
+bool disks_give(struct domain *d, const char *text, bool boot, char *why, size_t why_size)
 {
     const char *spec = text;
     unsigned index = 0;
     size_t n;
 
     while ((spec = text_word(spec, "disk=", &n)) != NULL) {
-        const char *wrong = disk_give(d, index++, spec, n);
+        const char *wrong = give(d, index++, spec, n, boot);
         char shown[64];
 
         if (wrong) {

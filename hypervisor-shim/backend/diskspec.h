@@ -11,6 +11,7 @@
 #ifndef HV_DISKSPEC_H
 #define HV_DISKSPEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "blockdev.h"
 
@@ -18,12 +19,10 @@ enum { DISKS_OF_GUEST = 16 }; /* xvda .. xvdp */
 
 struct domain;
 
-/* Give d what the n bytes at spec describe, as its disk `index` (xvda: 0). NULL: done, else
- * why not: half a sentence, the latest one only. Context: as block_attach(). */
-const char *disk_give(struct domain *d, unsigned index, const char *spec, size_t n);
-
-/* The same for each disk= of its description (guest_text.h), in their order. False: why says
- * which and why not, as the end of a sentence about the guest; those before it are given. */
-bool disks_give(struct domain *d, const char *text, char *why, size_t why_size);
+/* Give d the disks that the disk= words of its description (guest_text.h) describe, in their order:
+ * xvda, xvdb ... False: why says which and why not, as the end of a sentence about the guest; those
+ * before it are given. At boot a partition table that is still being read is waited for. Context:
+ * as block_attach(). */
+bool disks_give(struct domain *d, const char *text, bool boot, char *why, size_t why_size);
 
 #endif

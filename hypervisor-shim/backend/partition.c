@@ -161,13 +161,19 @@ bool partition_find(struct blockdev *dev, unsigned number, uint64_t *first, uint
 {
     struct table *t = table_of(dev);
 
-    while (t && t->area) { /* the disk is still busy; no guest runs yet */
-        plat_idle();
-        device_work();
-    }
-    if (t == NULL || number - 1 >= PARTITIONS || t->part[number - 1].sectors == 0)
+    if (t == NULL || t->area || number - 1 >= PARTITIONS || t->part[number - 1].sectors == 0)
         return false;
     *first = t->part[number - 1].first;
     *sectors = t->part[number - 1].sectors;
     return true;
+}
+
+void partition_wait(struct blockdev *dev)
+{
+    struct table *t = table_of(dev);
+
+    while (t && t->area) {
+        plat_idle();
+        device_work();
+    }
 }

@@ -18,8 +18,10 @@ enum { PARTITIONS = 32 };
 /* Begin to read dev's table (anew, if it was read before); it goes on by itself, from the work
  * loop. */
 void partition_scan(struct blockdev *dev);
-/* Where partition `number` (from 1) of dev is. At boot it may wait for the table. False: there is
- * none. */
+/* Where partition `number` (from 1) of dev is. False: there is none, or the table is not read yet.
+ */
 bool partition_find(struct blockdev *dev, unsigned number, uint64_t *first, uint64_t *sectors);
+/* Wait until dev's table is read: at boot only, when nothing else can happen. */
+void partition_wait(struct blockdev *dev);
 
 #endif

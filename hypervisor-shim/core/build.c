@@ -494,7 +494,7 @@ static void give_disks(struct domain *d, const struct boot_guest *g)
 {
     char why[256];
 
-    if (d->state == DOMAIN_PAUSED && g->text && !disks_give(d, g->text, why, sizeof(why)))
+    if (d->state == DOMAIN_PAUSED && g->text && !disks_give(d, g->text, true, why, sizeof(why)))
         hv_panic("guest %u: %s", d->id, why);
 }
 

@@ -16,6 +16,7 @@
 #include "sched.h"
 #include "text.h"
 #include "../backend/console.h"
+#include "../backend/diskspec.h"
 #include "../backend/xenstore.h"
 #include <pv/abi/errno.h>
 #include <pv/abi/xenstore.h>
@@ -199,6 +200,7 @@ static long do_create(struct client *c, const struct control_request *r)
     long rc = read_guest(c, r, text, &g);
     const struct domain *same;
     struct domain *d;
+    char why[256];
     uint16_t id;
 
     if (rc)
@@ -216,6 +218,11 @@ static long do_create(struct client *c, const struct control_request *r)
         return no(RULE_CONTROL_MEMORY, .value = 1, .limit = frame_free_count());
     if (d->state != DOMAIN_PAUSED)
         return give_up(d);
+    if (!disks_give(d, text, false, why, sizeof(why))) {
+        hv_log("d%u (%s): %s\n", id, g.name, why);
+        domain_destroy(d);
+        return no(RULE_CONTROL_DISK, .value = id);
+    }
     if (!(r->arg[4] & CONTROL_CREATE_PAUSED))
         domain_unpause(d);
     return id;

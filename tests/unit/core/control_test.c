@@ -490,6 +490,18 @@ Test(control, who_slept_when_it_was_paused_sleeps_on)
     cr_assert(v->queued, "it woke up meanwhile");
 }
 
+Test(control, a_disk_that_is_not_there)
+{
+    struct control_request r = creation(5, "role=kernel mem=4M disk=vdz --", kernel(), SIZE);
+    unsigned n = 0;
+
+    assert_no(ask(r), RULE_CONTROL_DISK, XEN_ENODEV);
+    cr_assert(strstr(hosted.console, "disk=vdz: there is no such disk"));
+    for (unsigned i = 0; i < MAX_DOMAINS; i++)
+        n += hv.domain[i] && hv.domain[i]->state == DOMAIN_PAUSED;
+    cr_assert_eq(n, 0, "nothing is left of it");
+}
+
 Test(control, a_paused_guest_can_be_destroyed)
 {
     long id = create("role=kernel mem=4M --", CONTROL_CREATE_PAUSED);

@@ -12,6 +12,7 @@
 #include "drivers/ramdisk.h"
 #include "tests/support/hosted.h"
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -521,20 +522,26 @@ Test(disk, tables_may_be_anything)
     }
 }
 
-/* -- parts for guests ------------------------------------------------------------------------------ */
+/* -- parts for guests
+ * ------------------------------------------------------------------------------ */
 
 static struct hosted_guest *one, *two;
 
-static const char *give(struct hosted_guest *g, unsigned index, const char *spec)
+static char why[200];
+
+static bool give(struct hosted_guest *g, const char *spec)
 {
-    return disk_give(g->d, index, spec, strlen(spec));
+    char text[120];
+
+    snprintf(text, sizeof(text), "role=kernel disk=%s -- disk=none", spec);
+    return disks_give(g->d, text, true, why, sizeof(why));
 }
 
+/* With sentences that begin by what was asked for. */
 static void refused(struct hosted_guest *g, const char *spec, const char *words)
 {
-    const char *why = give(g, 9, spec);
-
-    cr_assert(why && strstr(why, words), "%s: %s", spec, why ? why : "it was given");
+    cr_assert_not(give(g, spec), "%s was given", spec);
+    cr_assert(strncmp(why, "disk=", 5) == 0 && strstr(why, words), "%s: %s", spec, why);
 }
 
 static void two_guests(void)
@@ -567,25 +574,30 @@ Test(disk, what_is_not_there_is_not_given)
     refused(one, "ram0:512+1", "ram0 has 512 sectors");
     refused(one, "ram0:511+2", "ram0 has 512 sectors");
     refused(one, "ram0:0+0", "ram0 has 512 sectors");
-    cr_assert_not_null(give(one, DISKS_OF_GUEST, "ram0"));
-    cr_assert_null(give(one, 0, "ram0:0+512"));
+    cr_assert(give(one, "ram0:0+512"));
 }
 
 Test(disk, what_one_writes_is_nobody_elses)
 {
+    struct hosted_guest *three, *four;
+
     two_guests();
-    cr_assert_null(give(one, 0, "ram0:1"));
-    cr_assert_null(give(two, 0, "ram0:2"));
+    three = hosted_guest(3, 64, 1);
+    four = hosted_guest(4, 64, 1);
+    cr_assert(give(one, "ram0:1 disk=ram0:264+100,ro"));
     refused(two, "ram0", "and one of the two writes; give both ,ro or slices");
     refused(two, "ram0,ro", "d1 (");
     refused(two, "ram0:163+1,ro", "d1 (");
-    refused(two, "ram0:264+0", "sectors");
-    cr_assert_null(give(two, 1, "ram0:264+8,ro"));
-    cr_assert_null(give(one, 1, "ram0:264+100,ro"));
-    refused(one, "ram0:271+1", "d2 (");
-    /* Who is buried has nothing. */
+    refused(two, "ram0:264+1", "d1 (");
+    cr_assert(give(two, "ram0:2 disk=ram0:264+8,ro"));
+    refused(three, "ram0:271+1", "one of the two writes");
+    refused(three, "ram0:263+1", "d2 (");
+    refused(hosted_guest(5, 64, 1), "ram0:364+2 disk=ram0:365+1,ro", "d5 (");
+    /* Who is buried, or gone, has nothing. */
     one->d->buried = 1;
-    cr_assert_null(give(two, 2, "ram0:1"));
+    cr_assert(give(four, "ram0:64+100"));
+    two->d->created_at++;
+    refused(three, "ram0:164+100,ro disk=ram0:64+1", "d4 (");
 }
 
 Test(disk, sectors_are_not_divided)
@@ -594,16 +606,41 @@ Test(disk, sectors_are_not_divided)
     configure(20, 4096, 4);
     start(BLK_SIZE);
     refused(one, "vda:4+8", "vda has sectors of 4096 bytes, which the slice divides");
-    cr_assert_null(give(one, 0, "vda:8+8"));
+    cr_assert(give(one, "vda:8+8"));
 }
 
 Test(disk, a_description_gives_them_in_order)
 {
-    char why[200];
+    two_guests();
+    cr_assert(disks_give(one->d, "k role=kernel mem=8M", false, why, sizeof(why)));
+    cr_assert(
+        disks_give(one->d, "k disk=ram0:1 role=kernel disk=ram0:2 -- disk=none", false, why, 200));
+    cr_assert_not(disks_give(two->d, "k disk=ram0:264+1 disk=vdz,ro disk=ram0", false, why, 200));
+    cr_assert_str_eq(why, "disk=vdz,ro: there is no such disk");
+    cr_assert_not(disks_give(two->d, "disk=ram0:300+1,ro", false, why, 200));
+    cr_assert_str_eq(why, "disk=ram0:300+1,ro: the guest's store does not take it", "it has xvda");
+}
+
+Test(disk, a_guest_has_so_many)
+{
+    char text[400] = "";
 
     two_guests();
-    cr_assert(disks_give(one->d, "k role=kernel mem=8M", why, sizeof(why)));
-    cr_assert(disks_give(one->d, "k disk=ram0:1 role=kernel disk=ram0:2 -- disk=none", why, 200));
-    cr_assert_not(disks_give(two->d, "k disk=ram0:264+1 disk=vdz,ro disk=ram0", why, 200));
-    cr_assert_str_eq(why, "disk=vdz,ro: there is no such disk");
+    for (unsigned i = 0; i < DISKS_OF_GUEST + 1; i++)
+        strcat(text, "disk=ram0:300+1,ro ");
+    cr_assert_not(disks_give(two->d, text, false, why, 200));
+    cr_assert_str_eq(why, "disk=ram0:300+1,ro: there are too many disks");
+}
+
+/* A disk that is busy with its table is waited for at boot, and never after. */
+Test(disk, a_table_that_is_not_read_yet)
+{
+    mbr(0, 0x83, 64, 100);
+    one = hosted_guest(1, 64, 1);
+    fake.features = BASIC;
+    pci_init();
+    cr_assert_not(disks_give(one->d, "disk=vda:1", false, why, 200));
+    cr_assert_str_eq(why, "disk=vda:1: vda has no partition 1, or its table is not read yet");
+    serve();
+    cr_assert(disks_give(one->d, "disk=vda:1", false, why, 200));
 }
