@@ -168,3 +168,14 @@ tests_guests_disks_CFLAGS = $(EXAMPLE_CFLAGS)
 tests_guests_disks_LDFLAGS = $(EXAMPLE_LDFLAGS)
 tests_guests_disks_LDADD = libpv/libpv.a
 tests_guests_disks_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+# The usual mistakes of a port, as the porting guide has them.
+EXTRA_PROGRAMS += tests/guests/mistakes
+GUEST_TEST_DEPS += tests/guests/mistakes
+GUEST_TESTS += tests/guests/mistakes.sh
+tests_guests_mistakes_SOURCES = tests/guests/mistakes.c
+tests_guests_mistakes_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+tests_guests_mistakes_CFLAGS = $(EXAMPLE_CFLAGS)
+tests_guests_mistakes_LDFLAGS = $(EXAMPLE_LDFLAGS)
+tests_guests_mistakes_LDADD = libpv/libpv.a
+tests_guests_mistakes_DEPENDENCIES = $(EXAMPLE_DEPS)
