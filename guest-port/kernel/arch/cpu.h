@@ -7,6 +7,8 @@
 
 #include "arch.h"
 
+#define ENTRY_FRAME 0x000ffffffffff000UL /* of a page-table entry: the bits of the frame */
+
 #define SEL_KERNEL_CS 0x08
 #define SEL_KERNEL_DS 0x10
 #define SEL_USER_DS   0x1b /* order fixed by sysret: user data, then user code */
@@ -81,8 +83,6 @@ static inline void cpuid(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
 
 /* What the processor finds in page tables: a frame in the bits of an entry, and back; and the one
  * store, which it must see whole. */
-#define ENTRY_FRAME 0x000ffffffffff000UL
-
 static inline u64 entry_encode(u64 frame)
 {
     return frame << PAGE_SHIFT;
