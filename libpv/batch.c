@@ -12,6 +12,7 @@
 #include "internal.h"
 
 static struct pv_batch *lazy[XEN_LEGACY_MAX_VCPUS];
+static struct pv_batch own;
 
 void pv_batch_init(struct pv_batch *b)
 {
@@ -122,6 +123,7 @@ int pv_batch_flush(struct pv_batch *b)
 
 void pv_lazy_begin(struct pv_batch *b)
 {
+    b = b ? b : &own;
     pv_batch_init(b);
     lazy[pv_host_cpu()] = b;
 }
@@ -140,7 +142,9 @@ int pv_lazy_end(void)
     if (!b)
         return 0;
     lazy[pv_host_cpu()] = NULL;
-    return pv_batch_flush(b);
+    if (pv_batch_flush(b) != 0 && b == &own)
+        pv_host_panic("a request failed that cannot fail");
+    return b->error;
 }
 
 struct pv_batch *pv_lazy_batch(void)

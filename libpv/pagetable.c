@@ -189,6 +189,27 @@ int pv_pt_link(pfn_t table, unsigned index, pfn_t below)
     return err ? err : pv_pt_set(table, index, pv_pte(below, PV_TABLE_RIGHTS));
 }
 
+/* The frame of an address in the linear map. */
+static pfn_t linear_frame(const void *va)
+{
+    return pfn(((uintptr_t)va - (uintptr_t)pv_host_page_va(pfn(0))) >> PV_PAGE_SHIFT);
+}
+
+static unsigned slot_index(const void *slot)
+{
+    return (uintptr_t)slot % PV_PAGE_SIZE / sizeof(pv_pte_t);
+}
+
+int pv_pt_set_slot(void *slot, pv_pte_t e)
+{
+    return pv_pt_set(linear_frame(slot), slot_index(slot), e);
+}
+
+int pv_pt_link_slot(void *slot, pfn_t below)
+{
+    return pv_pt_link(linear_frame(slot), slot_index(slot), below);
+}
+
 static const uint8_t flush_flags[] = {
     [PV_FLUSH_NONE] = XEN_UVMF_NONE,
     [PV_FLUSH_PAGE] = XEN_UVMF_INVLPG | XEN_UVMF_LOCAL,

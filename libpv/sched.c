@@ -38,6 +38,11 @@ PV_NORETURN void pv_sched_poweroff(void)
     pv_sched_shutdown(XEN_SHUTDOWN_poweroff);
 }
 
+PV_NORETURN void pv_sched_reboot(void)
+{
+    pv_sched_shutdown(XEN_SHUTDOWN_reboot);
+}
+
 PV_NORETURN void pv_sched_crash(void)
 {
     pv_sched_shutdown(XEN_SHUTDOWN_crash);

@@ -61,7 +61,11 @@ void pv_batch_op(struct pv_batch *b, const struct xen_mmuext_op *op);
  */
 int pv_batch_flush(struct pv_batch *b);
 
-/* This vCPU collects in b from now on. Initializes b. Does not nest. */
+/*
+ * This vCPU collects in b from now on. Initializes b. Does not nest. NULL: in a batch of libpv's,
+ * for one vCPU at a time and for requests that cannot fail: a failure is pv_host_panic() at the
+ * end.
+ */
 void pv_lazy_begin(struct pv_batch *b);
 /* Executes what is collected and goes on being lazy; does nothing when not lazy. */
 int pv_lazy_flush(void);

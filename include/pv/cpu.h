@@ -50,6 +50,19 @@ struct pv_cpuid {
 };
 void pv_cpu_id(uint32_t leaf, uint32_t subleaf, struct pv_cpuid *out);
 
+/* The same in the manner of many kernels. */
+static inline void pv_cpu_id_regs(uint32_t leaf, uint32_t subleaf, uint32_t *eax, uint32_t *ebx,
+                                  uint32_t *ecx, uint32_t *edx)
+{
+    struct pv_cpuid id;
+
+    pv_cpu_id(leaf, subleaf, &id);
+    *eax = id.eax;
+    *ebx = id.ebx;
+    *ecx = id.ecx;
+    *edx = id.edx;
+}
+
 /* Xen's signature in CPUID's leaves at 0x40000000; *version gets major << 16 | minor. */
 bool pv_cpu_on_xen(uint32_t *version);
 

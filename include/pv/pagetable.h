@@ -117,6 +117,10 @@ int pv_pt_set(pfn_t table, unsigned index, pv_pte_t e);
  */
 int pv_pt_link(pfn_t table, unsigned index, pfn_t below);
 
+/* The same two for kernels that have an entry's address in the linear map. */
+int pv_pt_set_slot(void *slot, pv_pte_t e);
+int pv_pt_link_slot(void *slot, pfn_t below);
+
 /*
  * As pv_pt_set(), keeping the accessed and dirty bits that the processor may set meanwhile. For
  * changes of rights; the frame must stay the same for the bits to have a meaning.

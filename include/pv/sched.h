@@ -33,6 +33,7 @@ int pv_sched_poll(const uint32_t *ports, unsigned n, uint64_t deadline);
 /* Ends the guest: XEN_SHUTDOWN_*. */
 PV_NORETURN void pv_sched_shutdown(unsigned reason);
 PV_NORETURN void pv_sched_poweroff(void);
+PV_NORETURN void pv_sched_reboot(void);
 PV_NORETURN void pv_sched_crash(void);
 
 /*

@@ -109,6 +109,16 @@ void syscall_init(void)
     wrmsr(MSR_SFMASK, 0x47700); /* AC, NT, IOPL, DF, IF, TF */
 }
 
+/* The kernel executes nothing that user programs may write. */
+static void smep_init(void)
+{
+    u32 a, b, c, d;
+
+    cpuid(7, 0, &a, &b, &c, &d);
+    if (b & (1u << 7))
+        write_cr4(read_cr4() | 1u << 20);
+}
+
 /* --- start-up --------------------------------------------------------------------------------- */
 
 void arch_early_init(void)
@@ -117,6 +127,7 @@ void arch_early_init(void)
     gdt_init();
     idt_init();
     syscall_init();
+    smep_init();
 }
 
 void arch_init(void)

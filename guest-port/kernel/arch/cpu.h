@@ -46,16 +46,6 @@ static inline u64 read_cr2(void)
     __asm__ volatile("mov %%cr2, %0" : "=r"(v));
     return v;
 }
-static inline u64 read_cr3(void)
-{
-    u64 v;
-    __asm__ volatile("mov %%cr3, %0" : "=r"(v));
-    return v;
-}
-static inline void write_cr3(u64 v)
-{
-    __asm__ volatile("mov %0, %%cr3" ::"r"(v) : "memory");
-}
 static inline u64 read_cr4(void)
 {
     u64 v;
@@ -66,10 +56,6 @@ static inline void write_cr4(u64 v)
 {
     __asm__ volatile("mov %0, %%cr4" ::"r"(v) : "memory");
 }
-static inline void invlpg(u64 va)
-{
-    __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
-}
 /* XSAVE and its relatives for these parts of the state: CR4.OSXSAVE, XCR0. */
 static inline void xsave_enable(u64 parts)
 {
@@ -79,6 +65,21 @@ static inline void xsave_enable(u64 parts)
 static inline void cpuid(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
 {
     __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d) : "a"(leaf), "c"(sub));
+}
+
+static inline u64 read_cr3(void)
+{
+    u64 v;
+    __asm__ volatile("mov %%cr3, %0" : "=r"(v));
+    return v;
+}
+static inline void write_cr3(u64 v)
+{
+    __asm__ volatile("mov %0, %%cr3" ::"r"(v) : "memory");
+}
+static inline void invlpg(u64 va)
+{
+    __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
 }
 
 /* What the processor finds in page tables: a frame in the bits of an entry, and back; and the one
@@ -108,7 +109,11 @@ void idt_init(void);
 void gdt_init(void);
 void kstack_set(u64 top); /* where the next entry from user mode lands */
 void syscall_init(void);
-void fault_dispatch(struct trapframe *tf);
+/* What entry.S calls: system calls that are traced or unknown, and what is left to do before a
+ * return to user mode (proc/syscall.c); faults and interrupts. */
+void syscall_slow(struct trapframe *tf);
+void return_work(struct trapframe *tf);
+void fault_handler(struct trapframe *tf, unsigned vec);
 void irq_dispatch(struct trapframe *tf);
 void lapic_eoi(void);
 void lapic_timer_arm(u64 ns_from_now);

@@ -99,8 +99,4 @@ void paging_init(void)
         kernel_map(va, va - KERNEL_BASE, PAGE_SIZE, PTE_WRITE);
     BUG_ON(!pagetable_walk(&kernel_pt, VMAP_BASE, 0, true, false)); /* its top-level entry */
     pagetable_load_kernel();
-
-    cpuid(7, 0, &a, &b, &c, &d);
-    if (b & (1u << 7))
-        write_cr4(read_cr4() | 1u << 20); /* SMEP */
 }
