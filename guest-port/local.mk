@@ -11,6 +11,8 @@
 
 guest_build = guest-port
 guest_kernel = $(guest_build)/kernel/kernel.elf
+guest_pv_tree = $(guest_build)/pv-tree
+guest_pv_kernel = $(guest_build)/pv/kernel.elf
 guest_tools = $(guest_build)/lmb $(guest_build)/sysfuzz $(guest_build)/soak $(guest_build)/ptyrun
 guest_programs = $(guest_build)/usertests $(guest_tools)
 guest_image = $(guest_build)/disk.img
@@ -21,7 +23,7 @@ guest_port_conwatch_SOURCES = guest-port/conwatch.c
 guest_port_conwatch_CPPFLAGS = $(HOST_CPPFLAGS)
 guest_port_conwatch_CFLAGS = $(HOST_CFLAGS)
 
-noinst_DATA += $(guest_kernel)
+noinst_DATA += $(guest_kernel) $(guest_pv_kernel)
 if HAVE_MUSL
 noinst_DATA += $(guest_image)
 endif
@@ -32,6 +34,20 @@ native-kernel:
 	$(AM_V_at)lwip='$(LWIP_DIR)'; test -d "$$lwip/src/core" || lwip=; \
 	  $(MAKE) -s -C $(srcdir)/guest-port/kernel O='$(abs_builddir)/$(guest_build)/kernel' LWIP="$$lwip" CC='$(CC)'
 .PHONY: native-kernel
+
+# The port: a copy of the native tree with the series on it, and the kernel that it makes with libpv.
+guest_port_files = $(wildcard $(srcdir)/guest-port/patches/*.patch) $(srcdir)/guest-port/apply-patches \
+	$(shell find $(srcdir)/guest-port/kernel -type f)
+
+$(guest_build)/pv-tree.stamp: $(guest_port_files)
+	$(AM_V_GEN)$(srcdir)/guest-port/apply-patches $(guest_pv_tree) && touch $@
+
+$(guest_pv_kernel): $(guest_build)/pv-tree.stamp libpv/libpv.a pv-kernel
+pv-kernel: $(guest_build)/pv-tree.stamp libpv/libpv.a
+	$(AM_V_at)lwip='$(LWIP_DIR)'; test -d "$$lwip/src/core" || lwip=; \
+	  $(MAKE) -s -C $(guest_pv_tree) O='$(abs_builddir)/$(guest_build)/pv' LWIP="$$lwip" CC='$(CC)' \
+	    PV='$(abs_builddir)/libpv/libpv.a' PV_INCLUDE="$$(cd $(srcdir) && pwd)/include"
+.PHONY: pv-kernel
 
 usertests_sources = $(wildcard $(srcdir)/guest-port/user/ut/*.c)
 
@@ -46,8 +62,8 @@ guest_files = $(wildcard $(srcdir)/guest-port/etc/*) $(srcdir)/guest-port/mkroot
 $(guest_image): $(guest_programs) $(guest_files)
 	$(AM_V_GEN)$(srcdir)/guest-port/mkroot $(guest_build) $(guest_programs)
 
-CLEAN_DIRS += $(guest_build)/kernel $(guest_build)/root.tree
-CLEANFILES += $(guest_programs) $(guest_image) $(guest_build)/root.ext2 $(guest_build)/debugfs.log
+CLEAN_DIRS += $(guest_build)/kernel $(guest_build)/pv $(guest_pv_tree) $(guest_build)/root.tree
+CLEANFILES += $(guest_build)/pv-tree.stamp $(guest_programs) $(guest_image) $(guest_build)/root.ext2 $(guest_build)/debugfs.log
 
 NATIVE_TESTS =
 NATIVE_SOAK_TESTS =

@@ -9,12 +9,6 @@
 
 #define ENTRY_FRAME 0x000ffffffffff000UL /* of a page-table entry: the bits of the frame */
 
-#define SEL_KERNEL_CS 0x08
-#define SEL_KERNEL_DS 0x10
-#define SEL_USER_DS   0x1b /* order fixed by sysret: user data, then user code */
-#define SEL_USER_CS   0x23
-#define SEL_TSS       0x28
-
 #define MSR_EFER    0xc0000080u
 #define MSR_STAR    0xc0000081u
 #define MSR_LSTAR   0xc0000082u
@@ -40,6 +34,13 @@ static inline void wrmsr(u32 msr, u64 v)
 {
     __asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
 }
+
+#define SEL_KERNEL_CS 0x08
+#define SEL_KERNEL_DS 0x10
+#define SEL_USER_DS   0x1b /* order fixed by sysret: user data, then user code */
+#define SEL_USER_CS   0x23
+#define SEL_TSS       0x28
+
 static inline u64 read_cr2(void)
 {
     u64 v;
@@ -67,19 +68,9 @@ static inline void cpuid(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
     __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d) : "a"(leaf), "c"(sub));
 }
 
-static inline u64 read_cr3(void)
-{
-    u64 v;
-    __asm__ volatile("mov %%cr3, %0" : "=r"(v));
-    return v;
-}
 static inline void write_cr3(u64 v)
 {
     __asm__ volatile("mov %0, %%cr3" ::"r"(v) : "memory");
-}
-static inline void invlpg(u64 va)
-{
-    __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
 }
 
 /* What the processor finds in page tables: a frame in the bits of an entry, and back; and the one

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmu.c - the processor's side of page tables: which are loaded, what it is to forget, and the
- * kernel's own half, made once at start-up.
+ * mmu.c - the processor's side of page tables: which are loaded, and the kernel's own half, made
+ * once at start-up.
  */
 #include "cpu.h"
 #include "errno.h"
@@ -22,16 +22,6 @@ void pagetable_load(struct pagetable *pt)
 void pagetable_load_kernel(void)
 {
     write_cr3(kernel_pt.root << PAGE_SHIFT);
-}
-
-void tlb_flush_page(u64 va)
-{
-    invlpg(va);
-}
-
-void tlb_flush_user(void)
-{
-    write_cr3(read_cr3());
 }
 
 /* --- the kernel's half ------------------------------------------------------------------------ */

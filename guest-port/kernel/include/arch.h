@@ -45,6 +45,22 @@ static inline void cpu_idle(void)
 {
     __asm__ volatile("sti; hlt" ::: "memory");
 }
+
+/* --- translations that this CPU remembers ------------------------------------------------------
+ */
+
+static inline void tlb_flush_page(u64 va)
+{
+    __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
+}
+static inline void tlb_flush_user(void)
+{
+    u64 root;
+    __asm__ volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(root)::"memory");
+}
+
+/* --- what every program may execute ----------------------------------------------------------- */
+
 static inline void cpu_relax(void)
 {
     __asm__ volatile("pause");
@@ -142,8 +158,6 @@ u64 pagetable_next(u64 va);
 pte_t *pagetable_find(struct pagetable *pt, u64 *va, u64 end);
 void pagetable_load(struct pagetable *pt); /* switch address space */
 void pagetable_load_kernel(void);          /* the kernel's own, no user part */
-void tlb_flush_page(u64 va);
-void tlb_flush_user(void);
 void paging_init(void);
 int kernel_map(u64 va, phys_t pa, size_t size, unsigned rights);
 
@@ -197,7 +211,9 @@ u64 rtc_read(void); /* seconds since 1970 */
 void rtc_write(u64 seconds);
 void clock_event_arm(u64 deadline); /* one interrupt at that time (ns since boot) */
 
-/* Boot information, copied out of the loader's. */
+/* From the loader's protocol (boot.S) to the kernel's own start and variables. */
+void start_kernel(u64 info_phys, u32 magic);
+void boot_info_read(u64 info_phys, u32 magic);
 struct boot_module {
     phys_t start, end;
     char name[64];

@@ -19,7 +19,6 @@ struct utsname system_name = {
     "Linux", "kern", "6.1.0", "#1 a small Unix", "x86_64", "(none)",
 };
 
-extern void boot_info_read(u64 info_phys, u32 magic);
 extern bool printk_quiet;
 
 /* `init=` with `initargs=a,b,c` for its arguments; /sbin/init otherwise, then /bin/sh. */
