@@ -8,6 +8,7 @@
 #define EXEC_FIXTURE_H
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 #include <pv/abi/errno.h>
 #include "core/event.h"
@@ -45,7 +46,8 @@ static inline void exec_setup(void)
 static inline void exec_teardown(void)
 {
     hosted.quiet = false;
-    cr_assert_eq(frame_audit(), 0);
+    if (frame_audit())
+        abort(); /* Criterion does not count what an assertion says here */
     hosted_exit();
 }
 

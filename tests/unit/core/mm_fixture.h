@@ -6,6 +6,7 @@
 #ifndef MM_FIXTURE_H
 #define MM_FIXTURE_H
 
+#include <stdlib.h>
 #include <string.h>
 #include <pv/abi/errno.h>
 #include <pv/abi/memory.h>
@@ -32,8 +33,8 @@ static void mm_setup(void)
 static void mm_teardown(void)
 {
     hosted.quiet = false;
-    cr_assert_eq(frame_audit(), 0);
-    cr_assert_eq(hosted_tlb_check(), 0);
+    if (frame_audit() || hosted_tlb_check())
+        abort(); /* Criterion does not count what an assertion says here */
     hosted_exit();
 }
 
