@@ -49,18 +49,9 @@ enum {
 enum { CAP_TYPE = 3, CAP_BAR = 4, CAP_OFFSET = 8, CAP_LENGTH = 12, CAP_MULTIPLIER = 16 };
 enum { TYPE_COMMON = 1, TYPE_NOTIFY, TYPE_ISR, TYPE_DEVICE };
 
-enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4, USED_NO_NOTIFY = 1 };
+enum { USED_NO_NOTIFY = 1 };
 enum { MAX_QUEUE = 1024 };
 
-struct virtq_desc {
-    uint64_t address;
-    uint32_t length;
-    uint16_t flags, next;
-};
-struct virtq_avail {
-    uint16_t flags, index;
-    uint16_t ring[]; /* and, behind it, used_event */
-};
 struct virtq_used {
     uint16_t flags, index;
     struct virtq_used_entry {
@@ -216,6 +207,8 @@ void virtio_fail(struct virtio *d, const char *why)
     reset(d);
     hv_log("%s (pci %s) is broken, and reset: %s\n", d->name, pci_name(&d->pci), why);
     for (struct virtq *q = d->queues; q != NULL; q = q->next)
+        q->free = 0;
+    for (struct virtq *q = d->queues; q != NULL; q = q->next)
         for (unsigned i = 0; i < q->size; i++)
             if (q->slot[i].used) {
                 q->slot[i].used = 0;
@@ -252,6 +245,8 @@ static bool allocate(struct virtq *q)
         q->table = pages_alloc(n * q->max_segments * sizeof(*q->table));
     if (q->table == NULL)
         q->indirect = false;
+    else
+        q->table_address = plat_maddr(q->table);
     for (unsigned i = 0; i < n; i++)
         q->slot[i].next = (uint16_t)(i + 1);
     q->free = q->size;
@@ -313,79 +308,18 @@ bool virtq_init(struct virtq *q, struct virtio *d, unsigned index, unsigned size
     return true;
 }
 
-bool virtq_room(const struct virtq *q, unsigned n)
-{
-    return !q->device->broken && q->free >= (q->indirect ? 1 : n);
-}
-
-/* Descriptor i of a request of n. */
-static void describe(struct virtq_desc *to, const struct virtq_segment *s, bool write, bool more,
-                     unsigned next)
-{
-    to->address = s->address;
-    to->length = s->length;
-    to->flags = (uint16_t)((write ? DESC_WRITE : 0) | (more ? DESC_NEXT : 0));
-    to->next = (uint16_t)next;
-}
-
-static uint16_t slot_take(struct virtq *q)
-{
-    uint16_t i = q->first_free;
-
-    q->first_free = q->slot[i].next;
-    q->free--;
-    return i;
-}
-
-static uint16_t add_chain(struct virtq *q, const struct virtq_segment *s, unsigned out, unsigned n)
-{
-    uint16_t head = slot_take(q), at = head;
-
-    for (unsigned i = 0; i < n; i++) {
-        uint16_t next = i + 1 < n ? slot_take(q) : at;
-
-        describe(&q->desc[at], &s[i], i >= out, i + 1 < n, next);
-        q->slot[at].next = next; /* its own number: the last */
-        at = next;
-    }
-    return head;
-}
-
-static uint16_t add_indirect(struct virtq *q, const struct virtq_segment *s, unsigned out,
-                             unsigned n)
-{
-    uint16_t head = slot_take(q);
-    struct virtq_desc *table = q->table + (size_t)head * q->max_segments;
-
-    for (unsigned i = 0; i < n; i++)
-        describe(&table[i], &s[i], i >= out, i + 1 < n, i + 1);
-    q->desc[head] = (struct virtq_desc){.address = plat_maddr(table),
-                                        .length = (uint32_t)(n * sizeof(*table)),
-                                        .flags = DESC_INDIRECT};
-    q->slot[head].next = head;
-    return head;
-}
-
 bool virtq_add(struct virtq *q, const struct virtq_segment *segment, unsigned out, unsigned in,
                void *cookie)
 {
-    unsigned n = out + in;
-    uint32_t writable = 0;
-    uint16_t head;
+    struct virtq_request r;
 
-    if (n == 0 || n > q->max_segments || !virtq_room(q, n))
+    if (!virtq_begin(q, &r, out + in))
         return false;
-    for (unsigned i = out; i < n; i++)
-        writable += segment[i].length;
-    if (n > 1 && q->indirect)
-        head = add_indirect(q, segment, out, n);
-    else
-        head = add_chain(q, segment, out, n);
-    q->slot[head].cookie = cookie;
-    q->slot[head].writable = writable;
-    q->slot[head].used = 1;
-    q->avail_ring->ring[q->avail++ & (q->size - 1)] = head;
-    q->requests++;
+    for (unsigned i = 0; i < out; i++)
+        virtq_out(q, &r, segment[i].address, segment[i].length);
+    for (unsigned i = out; i < out + in; i++)
+        virtq_in(q, &r, segment[i].address, segment[i].length);
+    virtq_end(q, &r, cookie);
     return true;
 }
 

@@ -63,6 +63,19 @@ struct virtq_segment {
     uint32_t length;  /* bytes, not 0 */
 };
 
+/* A descriptor, as the device reads it. */
+struct virtq_desc {
+    uint64_t address;
+    uint32_t length;
+    uint16_t flags, next;
+};
+/* What we have for it. */
+struct virtq_avail {
+    uint16_t flags, index;
+    uint16_t ring[]; /* and, behind it, used_event */
+};
+enum { VIRTQ_NEXT = 1, VIRTQ_WRITE = 2, VIRTQ_INDIRECT = 4 };
+
 struct virtq_slot {
     void *cookie;
     uint32_t writable; /* bytes that the device may write */
@@ -86,6 +99,7 @@ struct virtq {
     struct virtq_avail *avail_ring;
     struct virtq_used *used_ring;
     struct virtq_desc *table; /* indirect: max_segments for each slot */
+    uint64_t table_address;   /* of the machine */
     struct virtq_slot *slot;
     volatile void *doorbell;
     uint64_t requests, kicks; /* counted, for whoever measures */
@@ -100,12 +114,86 @@ struct virtq {
 bool virtq_init(struct virtq *q, struct virtio *d, unsigned index, unsigned size,
                 unsigned max_segments, void (*done)(struct virtq *, void *, long));
 /* Would a request of n segments fit now? When not: after a done(). */
-bool virtq_room(const struct virtq *q, unsigned n);
+static inline bool virtq_room(const struct virtq *q, unsigned n)
+{
+    return q->free >= (q->indirect ? 1 : n);
+}
 /* Queue a request: segment[0..out) is for the device to read, segment[out..out + in) for it to
  * write. The device need not notice before virtq_kick(). False: no room, too long, or broken; then
  * nothing has happened. The cookie comes back in done(), once. */
 bool virtq_add(struct virtq *q, const struct virtq_segment *segment, unsigned out, unsigned in,
                void *cookie);
+
+/* The same piece by piece, where instructions count: virtq_begin(), exactly n times virtq_out()
+ * and then virtq_in(), virtq_end(). False: as above. All of it in one function, so that the
+ * request under construction is in registers. */
+struct virtq_request {
+    struct virtq_desc *at, *last;
+    uint32_t writable;
+    uint16_t head, n;
+    bool chain;
+};
+#define VIRTQ_INLINE static inline __attribute__((always_inline))
+
+VIRTQ_INLINE bool virtq_begin(struct virtq *q, struct virtq_request *r, unsigned n)
+{
+    if (__builtin_expect(n == 0 || n > q->max_segments || !virtq_room(q, n), 0))
+        return false;
+    *r = (struct virtq_request){.head = q->first_free, .chain = !q->indirect};
+    r->at = r->chain ? &q->desc[r->head] : q->table + (size_t)r->head * q->max_segments;
+    return true;
+}
+
+VIRTQ_INLINE void virtq_put(struct virtq *q, struct virtq_request *r, uint64_t address,
+                            uint32_t length, uint16_t flags)
+{
+    struct virtq_desc *d = r->at;
+
+    d->address = address;
+    d->length = length;
+    d->flags = flags | VIRTQ_NEXT;
+    d->next = ++r->n;
+    r->last = d;
+    r->at = d + 1;
+    if (__builtin_expect(r->chain, 0)) { /* it is made of the slots as they are free */
+        d->next = q->slot[d - q->desc].next;
+        r->at = &q->desc[d->next];
+    }
+}
+VIRTQ_INLINE void virtq_out(struct virtq *q, struct virtq_request *r, uint64_t address,
+                            uint32_t length)
+{
+    virtq_put(q, r, address, length, 0);
+}
+VIRTQ_INLINE void virtq_in(struct virtq *q, struct virtq_request *r, uint64_t address,
+                           uint32_t length)
+{
+    r->writable += length;
+    virtq_put(q, r, address, length, VIRTQ_WRITE);
+}
+
+VIRTQ_INLINE void virtq_end(struct virtq *q, struct virtq_request *r, void *cookie)
+{
+    struct virtq_slot *slot = &q->slot[r->head], *last = slot;
+
+    r->last->flags &= (uint16_t)~VIRTQ_NEXT;
+    if (__builtin_expect(r->chain, 0)) {
+        last = &q->slot[r->last - q->desc];
+    } else {
+        struct virtq_desc *d = &q->desc[r->head];
+
+        d->address = q->table_address + ((uint64_t)r->head * q->max_segments) * sizeof(*d);
+        d->length = r->n * (uint32_t)sizeof(*d);
+        d->flags = VIRTQ_INDIRECT;
+    }
+    q->first_free = last->next;
+    last->next = (uint16_t)(last - q->slot); /* its own number: the last */
+    q->free -= r->chain ? r->n : 1;
+    *slot = (struct virtq_slot){cookie, r->writable, slot->next, 1};
+    q->avail_ring->ring[q->avail++ & (q->size - 1)] = r->head;
+    q->requests++;
+}
+
 /* Tell the device of what was added, if it wants to be told. */
 void virtq_kick(struct virtq *q);
 /* Look for ended requests now, as the interrupt would. */

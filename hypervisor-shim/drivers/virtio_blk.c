@@ -42,6 +42,7 @@ struct request {
     struct bio *bio;
     uint64_t left; /* BIO_DISCARD: sectors that are not yet in any request */
     struct request *next;
+    uint64_t address; /* of the machine: its own */
     uint8_t status;
 };
 
@@ -55,55 +56,60 @@ struct disk_driver {
     struct request request[DEPTH];
 };
 
-static bool add(struct disk_driver *k, struct request *r, const struct virtq_segment *data,
-                unsigned segments, bool in)
+/* The header before, the status behind: what is ours of a request of n segments. */
+VIRTQ_INLINE bool begin(struct disk_driver *k, struct virtq_request *v, struct request *r,
+                        unsigned n)
 {
-    struct virtq_segment s[SEGMENTS];
-    unsigned n = 0;
-
-    s[n++] = (struct virtq_segment){plat_maddr(&r->header), sizeof(r->header)};
-    for (unsigned i = 0; i < segments; i++)
-        s[n++] = data[i];
-    s[n++] = (struct virtq_segment){plat_maddr(&r->status), 1};
+    if (!virtq_begin(&k->queue, v, n + 2))
+        return false;
     r->status = STATUS_NONE;
-    return virtq_add(&k->queue, s, in ? 1 : 1 + segments, in ? 1 + segments : 1, r);
+    virtq_out(&k->queue, v, r->address + offsetof(struct request, header), sizeof(r->header));
+    return true;
+}
+
+VIRTQ_INLINE void end(struct disk_driver *k, struct virtq_request *v, struct request *r)
+{
+    virtq_in(&k->queue, v, r->address + offsetof(struct request, status), 1);
+    virtq_end(&k->queue, v, r);
 }
 
 /* The next piece of a discard, as long as the device allows. */
 static bool add_discard(struct disk_driver *k, struct request *r)
 {
     const struct bio *b = r->bio;
-    uint32_t n = r->left < k->discard_max ? (uint32_t)r->left : k->discard_max;
-    struct virtq_segment range = {plat_maddr(&r->range), sizeof(r->range)};
+    struct virtq_request v;
 
+    if (!begin(k, &v, r, 1))
+        return false;
     r->header.type = TYPE_DISCARD;
     r->header.sector = 0;
     r->range.sector = b->sector + b->sectors - r->left;
-    r->range.sectors = n;
+    r->range.sectors = r->left < k->discard_max ? (uint32_t)r->left : k->discard_max;
     r->range.flags = 0;
-    if (!add(k, r, &range, 1, false))
-        return false;
-    r->left -= n;
+    r->left -= r->range.sectors;
+    virtq_out(&k->queue, &v, r->address + offsetof(struct request, range), sizeof(r->range));
+    end(k, &v, r);
     return true;
 }
 
-_Static_assert(sizeof(struct bio_segment) == sizeof(struct virtq_segment) &&
-                   offsetof(struct bio_segment, address) ==
-                       offsetof(struct virtq_segment, address) &&
-                   offsetof(struct bio_segment, bytes) == offsetof(struct virtq_segment, length),
-               "a bio's segments are the queue's");
-
-static bool add_bio(struct disk_driver *k, struct request *r)
+static bool add(struct disk_driver *k, struct request *r, const struct bio *b)
 {
-    const struct bio *b = r->bio;
+    unsigned n = b->op == BIO_FLUSH ? 0 : b->segments;
+    const struct bio_segment *s = b->segment, *stop = s + n;
+    struct virtq_request v;
 
-    r->left = b->sectors;
-    if (b->op == BIO_DISCARD)
-        return add_discard(k, r);
+    if (!begin(k, &v, r, n))
+        return false;
     r->header.type = b->op == BIO_READ ? TYPE_IN : b->op == BIO_WRITE ? TYPE_OUT : TYPE_FLUSH;
     r->header.sector = b->op == BIO_FLUSH ? 0 : b->sector;
-    return add(k, r, (const struct virtq_segment *)b->segment, b->op == BIO_FLUSH ? 0 : b->segments,
-               b->op == BIO_READ);
+    if (b->op == BIO_READ)
+        for (; s < stop; s++)
+            virtq_in(&k->queue, &v, s->address, s->bytes);
+    else
+        for (; s < stop; s++)
+            virtq_out(&k->queue, &v, s->address, s->bytes);
+    end(k, &v, r);
+    return true;
 }
 
 static bool submit(struct blockdev *dev, struct bio *b)
@@ -118,7 +124,8 @@ static bool submit(struct blockdev *dev, struct bio *b)
     if (r == NULL)
         return false;
     r->bio = b;
-    if (!add_bio(k, r))
+    r->left = b->sectors;
+    if (!(b->op == BIO_DISCARD ? add_discard(k, r) : add(k, r, b)))
         return false;
     k->free = r->next;
     return true;
@@ -204,6 +211,7 @@ void virtio_blk_start(const struct pci_device *p)
     k->dev.ops = &ops;
     k->dev.driver = k;
     for (unsigned i = 0; i < DEPTH; i++) {
+        k->request[i].address = plat_maddr(&k->request[i]);
         k->request[i].next = k->free;
         k->free = &k->request[i];
     }
