@@ -59,6 +59,12 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/backend/store.c \
 	hypervisor-shim/backend/xenstore.c \
 	hypervisor-shim/backend/xenstore_life.c \
+	hypervisor-shim/policy/packet.c \
+	hypervisor-shim/backend/switch.c \
+	hypervisor-shim/backend/net.c \
+	hypervisor-shim/backend/net_csum.c \
+	hypervisor-shim/backend/net_uplink.c \
+	hypervisor-shim/backend/net_vif.c \
 	hypervisor-shim/backend/console.c
 # -- devices --
 SHIM_CORE_SOURCES += \

@@ -152,6 +152,7 @@ enum cpu_work {
     CPU_WORK_RESCHED = 1 << 1, /* another vCPU may deserve the CPU */
     CPU_WORK_CONSOLE = 1 << 2, /* input bytes are waiting */
     CPU_WORK_EXIT    = 1 << 3, /* domains have ended: clean up, maybe power off */
+    CPU_WORK_NET     = 1 << 5, /* packets of guests are waiting */
     CPU_WORK_DEVICE  = 1 << 4, /* devices have interrupted: device_irqs says which */
     CPU_WORK_CONTROL = 1 << 5, /* the host's channel has requests, or room: control.c */
 };

@@ -316,6 +316,21 @@ void frame_share(void *page, struct domain *d, bool writable)
     f->type_refs = 1;
 }
 
+bool frame_exchange(struct domain *d, mfn_t theirs, mfn_t ours)
+{
+    struct frame *out = frame_of(theirs), *in = frame_of(ours);
+
+    if (out->owner != d->id || out->refs != 1 || out->flags != FRAME_ALLOCATED)
+        return false;
+    HV_ASSERT(in->flags == FRAME_HV && in->owner == XEN_DOMID_XEN && in->refs == 1);
+    *in = (struct frame){.refs = 1, .owner = d->id, .flags = FRAME_ALLOCATED};
+    *out = (struct frame){
+        .refs = 1, .owner = XEN_DOMID_XEN, .flags = FRAME_HV, .stamp = frame_flush_clock};
+    frame_m2p[ours.n] = frame_m2p[theirs.n];
+    frame_m2p[theirs.n] = M2P_INVALID;
+    return true;
+}
+
 uint64_t frame_free_count(void)
 {
     return free_frames;

@@ -130,6 +130,10 @@ bool frame_domain_free(struct domain *d, mfn_t m);
 /* Let d's guests map one of the hypervisor's own pages (shared_info, grant
  * frames), writable or not. Its type is fixed for as long as it is shared. */
 void frame_share(void *page, struct domain *d, bool writable);
+/* Frames change places: d has `ours` (one of the hypervisor's, not shared) in the stead of `theirs`,
+ * as the same pfn, and the hypervisor has that one. Contents stay; whoever lets another write to
+ * `theirs` (its stamp) flushes before. False: something uses it. */
+bool frame_exchange(struct domain *d, mfn_t theirs, mfn_t ours);
 uint64_t frame_free_count(void);
 
 /* -- flushes --------------------------------------------------------------- */

@@ -18,6 +18,7 @@
 #include "sched.h"
 #include "timer.h"
 #include "../backend/console.h"
+#include "../backend/net.h"
 
 static inline bool upcall_due(const struct vcpu *v)
 {
@@ -34,6 +35,8 @@ static void do_work(uint32_t work)
         device_work();
     if (work & CPU_WORK_CONTROL)
         control_work();
+    if (work & CPU_WORK_NET)
+        net_run();
     if (work & CPU_WORK_EXIT)
         domain_bury();
 }
@@ -83,8 +86,9 @@ static __attribute__((noinline)) struct vcpu *leave_slowly(void)
             trap_callback(v, CB_EVENT);
         if (v->state != VCPU_RUNNING)
             continue;
-        /* A burial that stopped for an interrupt goes on when that was taken: in v's guest. */
-        if (likely(!c->work) || (c->work == CPU_WORK_EXIT && plat_interrupt_pending()))
+        /* What stopped for an interrupt goes on when that was taken: in v's guest. */
+        if (likely(!c->work) ||
+            (!(c->work & ~(uint32_t)(CPU_WORK_EXIT | CPU_WORK_NET)) && plat_interrupt_pending()))
             return v;
     }
 }

@@ -11,7 +11,7 @@
 #include "timer.h"
 #include "platform.h"
 
-enum { HEAP_MAX = MAX_DOMAINS * (MAX_VCPUS * 3 + 2) };
+enum { HEAP_MAX = MAX_DOMAINS * (MAX_VCPUS * 3 + 2) + 256 /* back-ends */ };
 
 static struct timer *heap[HEAP_MAX];
 static uint32_t heap_size;
