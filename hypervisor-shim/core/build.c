@@ -29,6 +29,7 @@
 #include "time.h"
 #include "../backend/console.h"
 #include "../backend/diskspec.h"
+#include "../backend/net.h"
 #include "../backend/xenstore.h"
 #include <pv/abi/start_info.h>
 
@@ -385,6 +386,8 @@ static bool make_ports(struct build *b)
     __builtin_memset(plat_map(d->console_mfn), 0, PV_PAGE_SIZE);
     console_attach(d, plat_map(d->console_mfn));
     xenstore_attach(d, plat_map(d->store_mfn));
+    if (b->g->net && !net_attach(d, 0, NULL, b->g->net_rate))
+        hv_log("d%u: there is no memory for its network card\n", d->id);
     return true;
 }
 

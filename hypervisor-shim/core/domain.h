@@ -152,9 +152,9 @@ enum cpu_work {
     CPU_WORK_RESCHED = 1 << 1, /* another vCPU may deserve the CPU */
     CPU_WORK_CONSOLE = 1 << 2, /* input bytes are waiting */
     CPU_WORK_EXIT    = 1 << 3, /* domains have ended: clean up, maybe power off */
-    CPU_WORK_NET     = 1 << 5, /* packets of guests are waiting */
     CPU_WORK_DEVICE  = 1 << 4, /* devices have interrupted: device_irqs says which */
     CPU_WORK_CONTROL = 1 << 5, /* the host's channel has requests, or room: control.c */
+    CPU_WORK_NET     = 1 << 6, /* packets of guests are waiting */
 };
 
 struct cpu {
@@ -217,6 +217,8 @@ struct boot_guest {
     const char *text;                     /* its whole description (guest_text.h); NULL: none */
     uint64_t mem;                         /* bytes */
     unsigned vcpus;
+    uint8_t net;                          /* it has a network card */
+    uint64_t net_rate;                    /* bytes a second that it may send; 0: any */
 };
 /* Build one, paused. NULL: no memory to speak of it; a bad one comes crashed, with its reason. */
 struct domain *hv_build(uint16_t domid, const struct boot_guest *g);

@@ -74,6 +74,11 @@ static uint64_t size_value(const char *s, size_t length)
     return 0;
 }
 
+static bool text_is(const char *value, size_t length, const char *word)
+{
+    return text_length(word) == length && __builtin_memcmp(value, word, length) == 0;
+}
+
 static bool take_memory(struct boot_guest *g, const char *value, size_t length)
 {
     return (g->mem = size_value(value, length)) != 0;
@@ -95,6 +100,18 @@ static bool take_name(struct boot_guest *g, const char *value, size_t length)
     return true;
 }
 
+/* The machine decides whether there is an uplink: the guest's card is the same. */
+static bool take_net(struct boot_guest *g, const char *value, size_t length)
+{
+    g->net = text_is(value, length, "user") || text_is(value, length, "switch");
+    return g->net || text_is(value, length, "none");
+}
+
+static bool take_rate(struct boot_guest *g, const char *value, size_t length)
+{
+    return (g->net_rate = size_value(value, length)) != 0;
+}
+
 static const struct {
     const char *key, *wants;
     bool (*take)(struct boot_guest *g, const char *value, size_t length);
@@ -102,6 +119,8 @@ static const struct {
     {"mem=", "a size such as 64M", take_memory},
     {"vcpus=", "between 1 and 32", take_vcpus},
     {"name=", "a name", take_name},
+    {"net=", "user, switch or none", take_net},
+    {"net_rate=", "bytes a second, such as 10M", take_rate},
 };
 _Static_assert(MAX_VCPUS == 32, "the words say so");
 
@@ -112,6 +131,8 @@ bool guest_text_parse(struct boot_guest *g, const char *text, char *why, size_t 
     g->mem = DEFAULT_MEMORY;
     g->vcpus = 1;
     g->name[0] = 0;
+    g->net = 0;
+    g->net_rate = 0;
     g->cmdline = text;
     if (!text_word(text, "role=", &n))
         return true;

@@ -5,7 +5,7 @@
 #include "packet.h"
 #include <stddef.h>
 
-enum { NS = 1000000000 };
+enum { NS = 1000000000, HOUR = 3600 };
 
 static void put_behind(struct packet_queue *q, struct packet_sender *s, bool more)
 {
@@ -77,7 +77,7 @@ static uint64_t may_at(struct packet_sender *s, uint64_t now)
     if (!s->rate)
         return 0;
     /* Whole bytes only, so that what is left of the time counts the next time. */
-    bytes = passed / NS * s->rate + passed % NS * s->rate / NS;
+    bytes = passed / NS < HOUR ? passed / NS * s->rate + passed % NS * s->rate / NS : INT64_MAX / 2;
     if (s->credit + (int64_t)bytes >= (int64_t)s->burst) {
         s->credit = (int64_t)s->burst;
         s->filled_at = now;

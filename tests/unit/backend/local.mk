@@ -31,4 +31,14 @@ tests_unit_backend_block_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_backend_block_CFLAGS = $(TEST_CFLAGS) -Wno-unused-function -Wno-unused-variable
 tests_unit_backend_block_LDFLAGS = $(TEST_LDFLAGS)
 tests_unit_backend_block_LDADD = tests/support/libhosted.a $(TEST_LIBS)
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/backend/net
+HOST_TESTS += tests/unit/backend/net
+tests_unit_backend_net_SOURCES = tests/unit/backend/net_test.c tests/unit/backend/net_uplink_test.c \
+	tests/unit/backend/net_fixture.h tests/unit/backend/switch_test.c tests/unit/policy/packet_test.c
+tests_unit_backend_net_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_backend_net_CFLAGS = $(TEST_CFLAGS) -Wno-unused-function -Wno-unused-variable \
+	-Wno-unused-parameter
+tests_unit_backend_net_LDFLAGS = $(TEST_LDFLAGS)
+tests_unit_backend_net_LDADD = tests/support/libhosted.a $(TEST_LIBS)
 endif
