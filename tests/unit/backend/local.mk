@@ -31,6 +31,8 @@ tests_unit_backend_block_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_backend_block_CFLAGS = $(TEST_CFLAGS) -Wno-unused-function -Wno-unused-variable
 tests_unit_backend_block_LDFLAGS = $(TEST_LDFLAGS)
 tests_unit_backend_block_LDADD = tests/support/libhosted.a $(TEST_LIBS)
+endif
+
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/backend/net
 HOST_TESTS += tests/unit/backend/net
