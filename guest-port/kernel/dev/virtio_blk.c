@@ -3,7 +3,8 @@
  * virtio_blk.c - disks: /dev/vda, vdb ...
  *
  * A bio is one request: header, the bio's pieces, status byte. What the queue has no room for waits
- * in a list; the handler sends more when requests complete.
+ * in a list; the handler sends more when requests complete. So a bio may only wait while others are
+ * under way: requests are made with the disk, for writing pages out must not need memory.
  */
 #include "block.h"
 #include "devnum.h"
@@ -21,8 +22,9 @@
 #define T_OUT   1
 #define T_FLUSH 4
 
-#define QUEUE_SIZE 128
-#define MAX_SG     (BIO_INLINE_VECS + 64)
+#define QUEUE_SIZE   128
+#define MAX_REQUESTS (QUEUE_SIZE / 2) /* each takes two descriptors at least */
+#define MAX_SG       (BIO_INLINE_VECS + 64)
 
 struct request {
     u32 type, reserved;
@@ -30,31 +32,38 @@ struct request {
     u8 status;
     bool flush_after; /* fua: the write is followed by a flush */
     struct bio *bio;
+    struct request *next; /* while it is free */
 };
 
 struct disk {
     struct block_device bd;
     struct virtio_dev dev;
     struct virtq q;
+    struct request *free;
     struct list waiting; /* bios that had no room */
 };
 
-static struct kmem_cache *requests;
 static unsigned disk_count;
+
+static void request_free(struct disk *k, struct request *r)
+{
+    r->next = k->free;
+    k->free = r;
+}
 
 static int send(struct disk *k, struct bio *b)
 {
     struct virtq_sg sg[MAX_SG + 2];
-    struct request *r;
+    struct request *r = k->free;
     unsigned n = 0;
     int err;
 
-    if (b->cnt > MAX_SG)
-        return -EINVAL;
-    r = kmem_cache_alloc(requests, GFP_ATOMIC);
     if (!r)
         return -ENOSPC;
-    *r = (struct request){.type = b->op == BIO_READ ? T_IN : b->op == BIO_WRITE ? T_OUT : T_FLUSH,
+    k->free = r->next;
+    *r = (struct request){.type = b->op == BIO_READ    ? T_IN
+                                  : b->op == BIO_WRITE ? T_OUT
+                                                       : T_FLUSH,
                           .sector = b->op == BIO_FLUSH ? 0 : b->sector,
                           .status = 0xff,
                           .flush_after = b->op == BIO_WRITE && b->fua && k->bd.write_cache,
@@ -65,7 +74,7 @@ static int send(struct disk *k, struct bio *b)
     sg[n++] = (struct virtq_sg){virt_phys(&r->status), 1};
     err = virtq_add(&k->q, sg, b->op == BIO_READ ? 1 : n - 1, b->op == BIO_READ ? n - 1 : 1, r);
     if (err)
-        kmem_cache_free(requests, r);
+        request_free(k, r);
     return err;
 }
 
@@ -84,8 +93,13 @@ static void send_waiting(struct disk *k)
 static void submit(struct block_device *bd, struct bio *b)
 {
     struct disk *k = bd->driver;
-    u64 f = irq_save();
+    u64 f;
 
+    if (b->cnt > MAX_SG || b->cnt + 2 > k->q.size) { /* would wait for ever */
+        bio_done(b, -EINVAL);
+        return;
+    }
+    f = irq_save();
     list_add_tail(&k->waiting, &b->link);
     send_waiting(k);
     irq_restore(f);
@@ -97,7 +111,7 @@ static void finished(struct disk *k, struct request *r)
     int err = r->status == 0 ? 0 : r->status == 2 ? -EOPNOTSUPP : -EIO;
     bool flush = r->flush_after && !err;
 
-    kmem_cache_free(requests, r);
+    request_free(k, r);
     if (flush) { /* goes around once more, as a flush */
         b->op = BIO_FLUSH;
         b->cnt = 0;
@@ -130,15 +144,22 @@ static bool match(const struct pci_dev *d)
 static int probe(struct pci_dev *d)
 {
     struct disk *k = kzalloc(sizeof(*k), GFP_KERNEL);
+    struct request *r = kzalloc(sizeof(*r) * MAX_REQUESTS, GFP_KERNEL);
     int err;
 
-    if (!k)
+    if (!k || !r) {
+        kfree(r);
+        kfree(k);
         return -ENOMEM;
+    }
     list_init(&k->waiting);
+    for (unsigned i = 0; i < MAX_REQUESTS; i++)
+        request_free(k, &r[i]);
     err = virtio_start(&k->dev, d, F_RO | F_FLUSH);
     if (!err)
         err = virtq_init(&k->q, &k->dev, 0, QUEUE_SIZE, interrupt, k);
     if (err) {
+        kfree(r);
         kfree(k);
         return err;
     }
@@ -158,7 +179,6 @@ static struct pci_driver driver = {.name = "virtio-blk", .match = match, .probe 
 
 static int virtio_blk_init(void)
 {
-    requests = kmem_cache_create("virtio_blk", sizeof(struct request), 0);
     return pci_driver_register(&driver);
 }
 device_initcall(virtio_blk_init);
