@@ -14,6 +14,7 @@ PVCTL_SOURCES = \
 	tools/pvctl/guests.c tools/pvctl/guests.h \
 	tools/pvctl/image.c tools/pvctl/image.h \
 	tools/pvctl/machine.c tools/pvctl/machine.h \
+	tools/pvctl/net.c tools/pvctl/net.h \
 	tools/pvctl/run.c tools/pvctl/run.h \
 	tools/pvctl/say.c tools/pvctl/say.h \
 	tools/pvctl/server.c tools/pvctl/server.h \

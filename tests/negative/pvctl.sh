@@ -153,6 +153,29 @@ else
     sed 's/^/# /' err
 fi
 
+# -- networks ------------------------------------------------------------------------------
+net() { refuse "net: $1" "$2" run --kernel "$image" --net "$3"; }
+net 'of no kind' '--net: "tap" is none of user, switch and none' tap
+net 'of no kind, but close' '"users" is none of' users
+net 'none with an address' '"mac=00:16:3e:00:00:01" has no meaning there' none,mac=00:16:3e:00:00:01
+net 'forwards from a switch' '"hostfwd=8080:80" has no meaning there' switch,hostfwd=8080:80
+net 'forwards half' '"hostfwd=8080" is not a pair of ports' user,hostfwd=8080
+net 'forwards from nowhere' 'is not a pair of ports' user,hostfwd=0:80
+net 'forwards too high' 'is not a pair of ports' user,hostfwd=8080:65536
+net 'forwards from another address' 'is not a pair of ports' user,hostfwd=0.0.0.0:8080:80
+net 'forwards one port twice' 'port 18089 is forwarded twice' user,hostfwd=18089:80,hostfwd=18089:81
+net 'has a group for an address' 'is no card.s address' switch,mac=01:16:3e:00:00:01
+net 'has half an address' 'is no card.s address' switch,mac=00:16:3e
+net 'has an address with dashes' 'is no card.s address' switch,mac=00-16-3e-00-00-01
+net 'has a rate of banana' '"rate=banana" is not a size' switch,rate=banana
+net 'has a word too many' '"fast" has no meaning there' switch,fast
+refuse 'net: twice' '--net is given twice' run --kernel "$image" --net switch --net user
+refuse 'net: two of one address' 'both have the address 00:16:3E:00:00:01' run \
+    --kernel "$image" --name left --net switch,mac=00:16:3e:00:00:01 \
+    --kernel "$image" --name right --net switch,mac=00:16:3E:00:00:01
+refuse 'net: on Xen' 'nobody serves a network card' run --on xen --kernel "$image" --net switch
+config 'has a network that is an object' '{"guests":[{"kernel":"'"$image"'","net":{}}]}' '"net" is an object\|net" is an object'
+
 # -- usage -----------------------------------------------------------------------------
 refuse 'unknown command' 'fly is not a command' fly
 refuse 'unknown option' '--fly is not an option' run --fly

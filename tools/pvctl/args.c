@@ -12,6 +12,7 @@
 
 #include "config.h"
 #include "disk.h"
+#include "net.h"
 #include "say.h"
 
 enum opt {
@@ -33,6 +34,7 @@ enum opt {
     O_KERNEL,
     O_RAMDISK,
     O_DISK,
+    O_NET,
     O_CMDLINE,
     O_MEM,
     O_VCPUS,
@@ -62,6 +64,7 @@ static const struct {
     [O_KERNEL] = {"--kernel", "a file name"},
     [O_RAMDISK] = {"--ramdisk", "a file name"},
     [O_DISK] = {"--disk", "a file name, and perhaps ,ro behind it"},
+    [O_NET] = {"--net", "user, switch or none"},
     [O_CMDLINE] = {"--cmdline", "a command line"},
     [O_MEM] = {"--mem", "a size such as 64M"},
     [O_VCPUS] = {"--vcpus", "a number"},
@@ -118,6 +121,8 @@ static int take_guest(struct plan *p, enum opt o, const char *value)
         return take_text(name, value, &g->ramdisk);
     case O_DISK:
         return disk_take(g, name, value, NULL);
+    case O_NET:
+        return net_take(p, g, name, value);
     case O_CMDLINE:
         return take_text(name, value, &g->cmdline);
     case O_MEM:

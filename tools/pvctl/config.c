@@ -6,7 +6,8 @@
  *     "on": "shim",  "timeout": 60,  "cpu": "max,-smap",  "memory": "1G",  "icount": false,
  *     "guests": [
  *       { "name": "left", "kernel": "05-ring", "ramdisk": "data.cpio",
- *         "cmdline": "role=producer", "mem": "64M", "vcpus": 1, "disks": [ "root.img,ro" ] }
+ *         "cmdline": "role=producer", "mem": "64M", "vcpus": 1, "disks": [ "root.img,ro" ],
+ *         "net": "user,hostfwd=8080:80" }
  *     ]
  *   }
  *
@@ -24,6 +25,7 @@
 
 #include "disk.h"
 #include "image.h"
+#include "net.h"
 #include "say.h"
 
 uint64_t size_parse(const char *text)
@@ -225,6 +227,18 @@ static int read_as(const struct reader *r, const json_t *v)
     return 0;
 }
 
+static int read_net(const struct reader *r, int n, const json_t *v, struct guest *g)
+{
+    char *at = place(n, "net"), *text = NULL;
+    int rc = read_string(r, n, "net", v, &text);
+
+    if (!rc)
+        rc = net_take(r->plan, g, at, text);
+    free(text);
+    free(at);
+    return rc;
+}
+
 static int read_guest(const struct reader *r, int n, json_t *object)
 {
     struct guest *g = &r->plan->guest[r->plan->guests++];
@@ -245,6 +259,8 @@ static int read_guest(const struct reader *r, int n, json_t *object)
             rc = read_path(r, n, key, v, &g->ramdisk);
         else if (!strcmp(key, "disks"))
             rc = read_disks(r, n, v, g);
+        else if (!strcmp(key, "net"))
+            rc = read_net(r, n, v, g);
         else if (!strcmp(key, "cmdline"))
             rc = read_string(r, n, key, v, &g->cmdline);
         else if (!strcmp(key, "name"))
@@ -255,7 +271,7 @@ static int read_guest(const struct reader *r, int n, json_t *object)
             rc = read_count(r, n, key, v, 1, MAX_GUEST_VCPUS, &g->vcpus);
         else
             rc = say_bad("%s: \"guests[%d]\" has the unknown key \"%s\"; a guest has kernel, "
-                         "ramdisk, disks, cmdline, name, mem and vcpus.",
+                         "ramdisk, disks, net, cmdline, name, mem and vcpus.",
                          r->path, n, key);
         if (rc)
             return rc;
@@ -511,12 +527,15 @@ int plan_check(struct plan *p)
             return EXIT_USAGE;
         sum += p->guest[i].mem;
     }
-    if (disks_check(p))
+    if (disks_check(p) || nets_check(p))
         return EXIT_USAGE;
     choose_role(p);
     if (p->as == AS_DOM0 && p->drives)
         return say_bad("--as dom0 makes the guest Xen's only domain, where nobody serves a disk; "
                        "leave it out, or the disk.");
+    if (p->on == ON_XEN && p->networked)
+        return say_bad("--net: on Xen nobody serves a network card; leave it out, or run on the "
+                       "shim.");
     if (!p->machine && p->guests == 0)
         p->machine = xstrdup("shim");
     if (!p->cpu)
@@ -549,6 +568,7 @@ void plan_free(struct plan *p)
         free(p->guest[i].ramdisk);
         free(p->guest[i].unpacked.bytes);
         free(p->guest[i].cmdline);
+        free(p->guest[i].mac);
         for (unsigned d = 0; d < p->guest[i].disks; d++)
             free(p->guest[i].disk[d].file);
     }

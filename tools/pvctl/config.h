@@ -21,6 +21,7 @@ enum {
     MAX_CMDLINE = 1023, /* start_info's field, without its end */
     MAX_NAME = 31,
     MAX_DISKS = 16, /* of one guest, and of the machine */
+    MAX_FORWARDS = 16,
 };
 
 #define MIB                (1ull << 20)
@@ -29,6 +30,14 @@ enum {
 #define DOM0_MIB           384 /* of the Linux that has the back-ends on Xen */
 
 enum peer { ON_SHIM, ON_XEN };
+
+/* A guest's network card, or none; with NET_USER the machine's switch has a way out. */
+enum net_kind { NET_NONE, NET_SWITCH, NET_USER };
+
+/* A port of the host's loopback that leads to one of the guest that has 10.0.2.15. */
+struct forward {
+    unsigned host, guest;
+};
 
 /* A guest's disk, xvda, xvdb ... in their order: a file, or part of it. */
 struct disk {
@@ -55,6 +64,10 @@ struct guest {
     unsigned vcpus;           /* 0: not said */
     struct disk disk[MAX_DISKS];
     unsigned disks;
+    enum net_kind net;
+    bool net_said;
+    char *mac;       /* NULL: by the guest's number */
+    uint64_t rate;   /* bytes a second that it may send; 0: any */
     bool needs_more; /* than the hypervisor: its image says so */
 };
 
@@ -76,6 +89,9 @@ struct plan {
     size_t guests;
     struct drive drive[MAX_DISKS];
     unsigned drives;
+    struct forward forward[MAX_FORWARDS];
+    unsigned forwards;
+    bool networked, uplink; /* after plan_check(): some guest has a card, or NET_USER */
 };
 
 /* "64M" -> bytes. 0 if text is not a size (a whole number and K, M or G). */

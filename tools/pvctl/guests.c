@@ -209,6 +209,11 @@ static int check_create(const struct plan *p)
                 "guest %s: a machine has the disks that it was started with; give them to "
                 "a guest of up or run.",
                 p->guest[i].name ? p->guest[i].name : p->guest[i].kernel);
+    for (size_t i = 0; i < p->guests; i++)
+        if (p->guest[i].net == NET_USER)
+            return say_bad("guest %s: a machine has the way out that it was started with; write "
+                           "--net switch, which leads there.",
+                           p->guest[i].name ? p->guest[i].name : p->guest[i].kernel);
     return 0;
 }
 

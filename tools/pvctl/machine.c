@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "net.h"
 #include "dom0.h"
 #include "say.h"
 
@@ -369,10 +370,11 @@ static char *kernel_file(const struct machine *m, const struct guest *g, size_t 
 
 char *machine_guest_text(const struct guest *g)
 {
-    char *disks = disk_words(g);
-    char *text = xasprintf("role=kernel name=%s mem=%lluK vcpus=%u%s -- %s", g->name,
-                           (unsigned long long)(g->mem >> 10), g->vcpus, disks, g->cmdline);
+    char *disks = disk_words(g), *net = net_words(g);
+    char *text = xasprintf("role=kernel name=%s mem=%lluK vcpus=%u%s%s -- %s", g->name,
+                           (unsigned long long)(g->mem >> 10), g->vcpus, disks, net, g->cmdline);
 
+    free(net);
     free(disks);
     return text;
 }
@@ -466,6 +468,16 @@ static void drives(struct machine *m, const struct plan *p)
     }
 }
 
+/* The machine's network card. It needs no program of its own to boot from. */
+static void uplink(struct machine *m, const struct plan *p)
+{
+    if (!p->uplink)
+        return;
+    ARGS(m, "-netdev");
+    arg(m, net_backend(p));
+    ARGS(m, "-device", "virtio-net-pci,disable-legacy=on,netdev=net,romfile=");
+}
+
 /* A port that is free now; QEMU takes it a moment later. */
 static char *free_port(void)
 {
@@ -500,9 +512,8 @@ static int control_line(struct machine *m)
         return say_bad("no line to control the shim: %s.", strerror(errno));
     ARGS(m, "-chardev");
     arg(m, xasprintf("socket,id=control,fd=%d", m->control[1]));
-    ARGS(m, "-device",
-         "virtio-serial-pci,disable-legacy=on,max_ports=1,vectors=4,ioeventfd=off", "-device",
-         "virtconsole,chardev=control");
+    ARGS(m, "-device", "virtio-serial-pci,disable-legacy=on,max_ports=1,vectors=4,ioeventfd=off",
+         "-device", "virtconsole,chardev=control");
     return 0;
 }
 
@@ -544,6 +555,7 @@ int machine_make(struct machine *m, const struct plan *p)
         arg(m, xasprintf("tcp:127.0.0.1:%s", m->gdb_port));
     }
     drives(m, p);
+    uplink(m, p);
     if (p->on == ON_SHIM && control_line(m))
         return EXIT_MACHINE;
     for (size_t i = 0; i < p->nr_qemu_args; i++)

@@ -63,7 +63,8 @@ static const struct command {
      "    [--keep] [--machine NAME] [--memory SIZE] [--cpu MODEL] [--hv-args STR]\n"
      "    [--qemu-arg ARG] [--stages] [--verbose] [--quiet] CONFIG.json | --kernel FILE [--ramdisk "
      "FILE]\n"
-     "    [--disk FILE[,ro]] [--cmdline STR] [--mem SIZE] [--vcpus N] [--name NAME] [--kernel ...]",
+     "    [--disk FILE[,ro]] [--net user|switch|none] [--cmdline STR] [--mem SIZE]\n"
+     "    [--vcpus N] [--name NAME] [--kernel ...]",
      command_run},
     {"check", "tell whether a file is a kernel that would boot", "IMAGE...", command_check},
     {"list", "show machines and their guests", "[--json] [MACHINE]", command_list},
@@ -84,8 +85,7 @@ static const struct command {
     {"shutdown", "ask a guest to end", "[--wait] [--reboot] [--json] [--machine NAME] GUEST",
      command_shutdown},
     {"store", "look at the guests' store, or change it",
-     "[--json] [--machine NAME] ls [PATH] | read PATH | write PATH VALUE | rm PATH",
-     command_store},
+     "[--json] [--machine NAME] ls [PATH] | read PATH | write PATH VALUE | rm PATH", command_store},
     {"help", "show this, or one command's usage", "[COMMAND]", command_help},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

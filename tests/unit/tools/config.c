@@ -8,15 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tools/pvctl/config.h"
 #include "tools/pvctl/disk.h"
+#include "tools/pvctl/net.h"
 #include "tools/pvctl/say.h"
 
 static char said[4096];
 
-static FILE *listen(void)
+static FILE *listen_said(void)
 {
     FILE *f;
 
@@ -38,7 +42,7 @@ static void one_sentence(int rc, const char *words)
 static void json_refused(const char *text, const char *words)
 {
     struct plan p = {0};
-    FILE *f = listen();
+    FILE *f = listen_said();
     int rc = plan_from_json(&p, "c.json", text, strlen(text), "dir");
 
     fclose(f);
@@ -69,6 +73,56 @@ Test(config, disks_understood)
     cr_assert_str_eq(words, " disk=vda,ro disk=vdb:3 disk=vda:8+16,ro");
     free(words);
     plan_free(&p);
+}
+
+Test(config, net_understood)
+{
+    static const char text[] =
+        "{ \"guests\": [ { \"kernel\": \"k\", \"net\": "
+        "\"user,hostfwd=18087:80,rate=2M,hostfwd=18088:443\" }, { \"kernel\": \"k\", \"net\": "
+        "\"switch,mac=00:16:3e:00:00:07\" }, { \"kernel\": \"k\", \"net\": \"none\" } ] }";
+    static const char *const words[] = {" net=on,rate=2097152", " net=00:16:3e:00:00:07", ""};
+    struct plan p = {0};
+    char *all;
+
+    cr_assert_eq(plan_from_json(&p, "c.json", text, strlen(text), "dir"), 0);
+    cr_assert_eq(nets_check(&p), 0);
+    cr_assert(p.uplink && p.networked);
+    for (unsigned i = 0; i < 3; i++) {
+        all = net_words(&p.guest[i]);
+        cr_assert_str_eq(all, words[i]);
+        free(all);
+    }
+    all = net_backend(&p);
+    cr_assert_str_eq(
+        all, "user,id=net,hostfwd=tcp:127.0.0.1:18087-:80,hostfwd=tcp:127.0.0.1:18088-:443");
+    free(all);
+    plan_free(&p);
+}
+
+Test(config, net_port_in_use)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(a);
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    char text[64], words[64];
+    struct plan p = {.guests = 1};
+    FILE *f;
+    int rc;
+
+    cr_assert_eq(bind(s, (struct sockaddr *)&a, n), 0);
+    cr_assert_eq(listen(s, 1), 0);
+    getsockname(s, (struct sockaddr *)&a, &n);
+    snprintf(text, sizeof(text), "user,hostfwd=%u:80", ntohs(a.sin_port));
+    snprintf(words, sizeof(words), "the host's port %u cannot be forwarded", ntohs(a.sin_port));
+    cr_assert_eq(net_take(&p, &p.guest[0], "--net", text), 0);
+    f = listen_said();
+    rc = nets_check(&p);
+    fclose(f);
+    say_to(NULL);
+    one_sentence(rc, words);
+    close(s);
+    cr_assert_eq(nets_check(&p), 0);
 }
 
 /* Two guests, one file: three parts of it that do not meet, and one read by both. */
@@ -165,7 +219,7 @@ static void args_refused(const char *line, const char *words)
     char copy[512], *argv[32], *save = NULL;
     struct plan p = {0};
     int argc = 0, rc;
-    FILE *f = listen();
+    FILE *f = listen_said();
 
     snprintf(copy, sizeof(copy), "%s", line);
     for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
