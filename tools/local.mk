@@ -7,6 +7,7 @@ PVCTL_SOURCES = \
 	tools/pvctl/args.c \
 	tools/pvctl/channel.c tools/pvctl/channel.h \
 	tools/pvctl/config.c tools/pvctl/config.h \
+	tools/pvctl/console.c \
 	tools/pvctl/demux.c tools/pvctl/demux.h \
 	tools/pvctl/disk.c tools/pvctl/disk.h \
 	tools/pvctl/dom0.c tools/pvctl/dom0.h \

@@ -156,8 +156,6 @@ static void end(struct domain *d, enum domain_state state)
     for (unsigned i = 0; i < 2; i++)
         timer_stop(&d->watchdog[i]);
     cpu_work_set(CPU_WORK_EXIT | CPU_WORK_RESCHED);
-    control_event(CONTROL_EVENT_DOMAIN, d->id);
-    control_virq(XEN_VIRQ_DOM_EXC);
 }
 
 static const char *end_name(unsigned code)
@@ -245,6 +243,8 @@ static bool bury(struct domain *d)
     d->buried = 1;
     hv.ended++;
     hv.crashed |= d->state == DOMAIN_CRASHED;
+    control_event(CONTROL_EVENT_DOMAIN, d->id); /* its last output is out, its memory is back */
+    control_virq(XEN_VIRQ_DOM_EXC);
     return true;
 }
 

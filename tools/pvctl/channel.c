@@ -99,6 +99,8 @@ int channel_look(struct channel *c)
 {
     char *why;
 
+    if (c->view.ram && view_refresh(&c->view) == 0)
+        return 0;
     view_close(&c->view);
     if (view_open(&c->view, c->dir, &why) == 0)
         return 0;

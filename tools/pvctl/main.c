@@ -72,7 +72,7 @@ static const struct command {
      command_why},
     {"stage", "show how far a port has come", "[--json] [--machine NAME] [GUEST]", command_stage},
     {"dmesg", "show what the hypervisor said", "[--json] [MACHINE]", command_dmesg},
-    {"console", "show what a guest printed last", "[--json] [--machine NAME] [GUEST]",
+    {"console", "attach to a guest, or show what it printed last", "[--dump] [--json] [--machine NAME] [GUEST]",
      command_console},
     {"up", "start a machine in the background", "[OPTIONS and guests as for run]", command_up},
     {"down", "end a machine", "[--json] [MACHINE]", command_down},

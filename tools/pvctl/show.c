@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * show.c - the commands that look at a machine from outside: list, why, dmesg, console.
+ * show.c - the commands that look at a machine from outside: list, why, dmesg.
  *
  * Each prints calm aligned text, or with --json one JSON document whose fields have the
  * same names in every command. They change nothing in the machine.
@@ -239,13 +239,16 @@ bool is_guest(const struct hostview_domain *d, const char *asked)
     return !asked || !strcmp(asked, name) || !strcmp(asked, number);
 }
 
-static size_t show_reasons(const struct view *v, unsigned i, json_t *all)
+/* Of domain i, or of the host itself: what it asked for by the control channel. */
+static size_t show_reasons(const struct view *v, int i, json_t *all)
 {
     struct reason r[REASON_RING + 1];
-    size_t n = view_reasons(v, i, r, REASON_RING + 1);
-    char name[HOSTVIEW_NAME], sentence[512];
+    uint64_t ring = i < 0 ? v->page.host_reasons : v->page.domain[i].reasons;
+    size_t n = view_ring(v, ring, r, REASON_RING + 1);
+    char name[HOSTVIEW_NAME] = "host", sentence[512];
 
-    name_copy(name, &v->page.domain[i]);
+    if (i >= 0)
+        name_copy(name, &v->page.domain[i]);
     for (size_t k = 0; k < n; k++) {
         reason_format(sentence, sizeof(sentence), &r[k]);
         if (all)
@@ -276,7 +279,11 @@ int command_why(int argc, char **argv)
         if (v.page.domain[i].state == HV_DOM_NONE || !is_guest(&v.page.domain[i], q.guest))
             continue;
         found = true;
-        n += show_reasons(&v, i, all);
+        n += show_reasons(&v, (int)i, all);
+    }
+    if (!q.guest || (!found && !strcmp(q.guest, "host"))) {
+        found = true;
+        n += show_reasons(&v, -1, all);
     }
     view_close(&v);
     if (all) {
@@ -290,10 +297,9 @@ int command_why(int argc, char **argv)
                              : say_bad("there is no guest \"%s\"; see pvctl list.", q.guest);
 }
 
-/* -- dmesg and console: rings of text ------------------------------------------- */
+/* -- dmesg: a ring of text --------------------------------------------------------- */
 
-/* What a ring of bytes still holds, oldest first, as a string; "" where it is damaged. */
-static char *ring_text(const struct view *v, uint64_t address, uint64_t size, uint64_t produced)
+char *ring_text(const struct view *v, uint64_t address, uint64_t size, uint64_t produced)
 {
     uint64_t from = produced > size ? produced - size : 0;
     const char *ring = size && !(size & (size - 1)) ? view_at(v, address, size) : NULL;
@@ -307,9 +313,9 @@ static char *ring_text(const struct view *v, uint64_t address, uint64_t size, ui
     return text;
 }
 
-static void print_text(const struct request *q, const char *key, const char *name, char *text)
+void print_text(bool json, const char *key, const char *name, char *text)
 {
-    if (q->json) {
+    if (json) {
         json_t *value = json_string(text), *all;
 
         /* Guests may print anything; JSON is UTF-8. */
@@ -334,35 +340,9 @@ int command_dmesg(int argc, char **argv)
 
     if (read_request(&q, "dmesg", false, argc, argv) || open_machine(&v, q.machine, &name))
         return EXIT_USAGE;
-    print_text(&q, "machine", name,
+    print_text(q.json, "machine", name,
                ring_text(&v, v.page.log, v.page.log_size, v.page.log_produced));
     free(name);
     view_close(&v);
     return EXIT_OK;
-}
-
-int command_console(int argc, char **argv)
-{
-    struct request q;
-    struct view v;
-    int rc = EXIT_OK;
-    unsigned i = 0;
-
-    if (read_request(&q, "console", true, argc, argv) || open_machine(&v, q.machine, NULL))
-        return EXIT_USAGE;
-    while (i < v.page.domains &&
-           (v.page.domain[i].state == HV_DOM_NONE || !is_guest(&v.page.domain[i], q.guest)))
-        i++;
-    if (i == v.page.domains) {
-        rc = say_bad("there is no guest \"%s\"; see pvctl list.", q.guest ? q.guest : "");
-    } else {
-        const struct hostview_domain *d = &v.page.domain[i];
-        char name[HOSTVIEW_NAME];
-
-        name_copy(name, d);
-        print_text(&q, "name", name,
-                   ring_text(&v, d->console, d->console_size, d->console_produced));
-    }
-    view_close(&v);
-    return rc;
 }

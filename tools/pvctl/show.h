@@ -25,6 +25,10 @@ int open_machine(struct view *v, const char *name, char **found);
 void name_copy(char *to, const struct hostview_domain *d); /* HOSTVIEW_NAME bytes */
 /* Domain i of the page, as pvctl list --json shows it. */
 json_t *show_domain_json(const struct view *v, unsigned i);
+/* What a ring of bytes still holds, oldest first, as a string; "" where it is damaged. */
+char *ring_text(const struct view *v, uint64_t address, uint64_t size, uint64_t produced);
+/* Print it and free it; as JSON with the name under that key. */
+void print_text(bool json, const char *key, const char *name, char *text);
 bool is_guest(const struct hostview_domain *d, const char *asked);
 
 #endif

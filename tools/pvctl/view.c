@@ -98,6 +98,11 @@ int view_open(struct view *v, const char *dir, char **why)
     return *why ? -1 : 0;
 }
 
+int view_refresh(struct view *v)
+{
+    return copy_page(v);
+}
+
 void view_close(struct view *v)
 {
     if (v->ram)
@@ -107,12 +112,17 @@ void view_close(struct view *v)
 
 size_t view_reasons(const struct view *v, unsigned i, struct reason *out, size_t room)
 {
-    const struct reason_ring *live = view_at(v, v->page.domain[i].reasons, sizeof(*live));
+    return view_ring(v, v->page.domain[i].reasons, out, room);
+}
+
+size_t view_ring(const struct view *v, uint64_t address, struct reason *out, size_t room)
+{
+    const struct reason_ring *live = view_at(v, address, sizeof(*live));
     struct reason_ring *ring;
     uint64_t after, first;
     size_t n = 0;
 
-    if (!live || v->page.domain[i].reasons == 0 || v->page.domain[i].reasons % 8)
+    if (!live || address == 0 || address % 8)
         return 0;
     ring = xcalloc(1, sizeof(*ring));
     memcpy(ring, live, sizeof(*ring));

@@ -21,16 +21,19 @@ struct view {
 
 /* Open the memory in a machine's directory. 0, or -1 with *why a sentence to be freed. */
 int view_open(struct view *v, const char *dir, char **why);
+/* Bring v->page up to date. 0, or -1: it does not come to rest. */
+int view_refresh(struct view *v);
 void view_close(struct view *v);
 /* n bytes at machine address a, or NULL where there is no such memory. */
 const void *view_at(const struct view *v, uint64_t a, uint64_t n);
-/* The reasons of domain i of the page, newest last; returns how many. The first one ever is
- * included even when the ring has dropped it. */
+/* The reasons of a ring at an address, or of domain i of the page, newest last; returns how many.
+ * The first one ever is included even when the ring has dropped it. */
+size_t view_ring(const struct view *v, uint64_t address, struct reason *out, size_t room);
 size_t view_reasons(const struct view *v, unsigned i, struct reason *out, size_t room);
 
 int command_list(int argc, char **argv);
 int command_why(int argc, char **argv);
 int command_dmesg(int argc, char **argv);
-int command_console(int argc, char **argv);
+
 
 #endif
