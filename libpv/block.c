@@ -278,7 +278,7 @@ static int check(const struct pv_block *d, struct pv_block_request *r)
 {
     uint64_t sectors;
 
-    if (!d->up)
+    if (!d->up && !d->suspended)
         return -XEN_EIO;
     if (d->info.readonly && r->op != PV_BLOCK_READ && r->op != PV_BLOCK_FLUSH)
         return -XEN_EROFS;
@@ -463,6 +463,7 @@ void pv_block_start(struct pv_block *d)
     bool state = enter(d);
 
     d->up = true;
+    d->suspended = false;
     push(d, &ended);
     notify(d);
     leave(d, state);
@@ -475,7 +476,7 @@ void pv_block_stop(struct pv_block *d)
     bool state = enter(d);
     void *cookie;
 
-    d->up = false;
+    d->up = d->suspended = false;
     d->flights = 0;
     for (unsigned id = 0; id < PV_BLOCK_INFLIGHT; id++)
         if (pv_ring_ids_end(&d->ids, id, &cookie) && !end_grants(&d->flight[id]))
@@ -497,6 +498,7 @@ void pv_block_rewind(struct pv_block *d)
     void *cookie;
 
     d->up = false;
+    d->suspended = true;
     d->flights = 0;
     for (unsigned id = 0; id < PV_BLOCK_INFLIGHT; id++)
         if (pv_ring_ids_end(&d->ids, id, &cookie))

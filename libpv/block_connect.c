@@ -186,11 +186,18 @@ void pv_block_close(struct pv_block *d)
     release(d);
 }
 
+void pv_block_suspend(struct pv_block *d)
+{
+    pv_xenbus_suspend(&d->bus);
+    d->suspended = true;
+    d->up = false;
+}
+
 int pv_block_resume(struct pv_block *d)
 {
     int err;
 
-    pv_block_rewind(d);
+    pv_block_rewind(d); /* the old back-end is gone, with all that it had mapped */
     release(d);
     err = pv_xenbus_resume(&d->bus);
     if (err)

@@ -15,7 +15,8 @@
 #include <pv/time.h>
 #include "internal.h"
 
-#define NAP 10000000ull /* ns */
+#define NAP   10000000ull /* ns */
+#define TRIES 3           /* beginnings, until the back-end has said no often enough */
 
 enum phase { Closed, Looking, Opening, Offered, Connected, Closing, LettingGo, Resetting };
 enum action { None, Begin, Offer, Start, Stop, LetGo, Refused, Lost };
@@ -32,6 +33,7 @@ enum event {
     BackReconfigured,
     DoOpen,
     DoClose,
+    DoFail,
 };
 
 static const struct row {
@@ -85,6 +87,8 @@ static int act(struct pv_xenbus *bus, enum action action)
 
     switch (action) {
     case Begin:
+        if (++bus->tries > TRIES)
+            return -XEN_ECONNREFUSED;
         return say(bus, 0, XEN_XenbusStateInitialising);
     case Offer:
         return pv_xenstore_transaction(publish_all, bus);
@@ -250,6 +254,7 @@ static int open_bus(struct pv_xenbus *bus)
 
     bus->phase = Closed;
     bus->theirs = BackGone;
+    bus->tries = 0;
     bus->watch = (struct pv_xenstore_watch){bus->back_state, changed, bus, 0};
     if (!err)
         err = pv_xenstore_watch(&bus->watch);
@@ -278,30 +283,27 @@ int pv_xenbus_close(struct pv_xenbus *bus)
 
     wish(bus, DoClose);
     err = wait_for(bus, Closed);
-    bus->phase = Closed;
-    if (bus->watching)
-        pv_xenstore_unwatch(&bus->watch);
-    bus->watching = false;
+    pv_xenbus_suspend(bus);
     return err == -XEN_ETIMEDOUT ? err : 0;
 }
 
-int pv_xenbus_resume(struct pv_xenbus *bus)
+void pv_xenbus_suspend(struct pv_xenbus *bus)
 {
     bus->phase = Closed;
     if (bus->watching)
         pv_xenstore_unwatch(&bus->watch);
     bus->watching = false;
+}
+
+int pv_xenbus_resume(struct pv_xenbus *bus)
+{
     return open_bus(bus);
 }
 
 void pv_xenbus_fail(struct pv_xenbus *bus, const char *why)
 {
-    if (bus->phase == Closed)
-        return;
-    bus->phase = Closed;
-    bus->driver->disconnect(bus);
+    wish(bus, DoFail);
     explain(bus, -XEN_EIO, why);
-    say(bus, 0, XEN_XenbusStateClosed);
 }
 
 bool pv_xenbus_connected(const struct pv_xenbus *bus)

@@ -496,8 +496,10 @@ int pv_xenstore_domain_path(xen_domid_t dom, char *path, size_t size)
     int rc;
 
     pv_format(number, sizeof(number), "%u", dom);
-    rc = text_request(XEN_XS_GET_DOMAIN_PATH, 0, number, path, size);
-    return rc > 0 && !path[rc - 1] ? rc - 1 : rc;
+    rc = path_request(XEN_XS_GET_DOMAIN_PATH, 0, number, path, size);
+    if (rc >= 0 && (!rc || path[rc - 1]))
+        return broken();
+    return rc < 0 ? rc : rc - 1;
 }
 
 int pv_xenstore_begin(uint32_t *tx)

@@ -6,6 +6,7 @@ include tests/unit/local.mk
 include tests/pair/local.mk
 include tests/model/local.mk
 include tests/race/local.mk
+include tests/models/local.mk
 include tests/fuzz/local.mk
 include tests/negative/local.mk
 include tests/guests/local.mk

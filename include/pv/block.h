@@ -28,8 +28,9 @@
  * pv_block_poll() where a kernel takes no events. Context of submit and poll: any; vCPUs may call
  * at once. done() runs in whatever context took the completion and may submit.
  *
- * On resume: pv_xenstore_reconnect(), then pv_block_resume(), which makes requests that were under
- * way once more.
+ * Around a suspend: pv_block_suspend(); then, in another life, pv_xenstore_reconnect() and
+ * pv_block_resume(), which makes the requests that were under way once more. Requests may be
+ * submitted in between.
  */
 #ifndef PV_BLOCK_H
 #define PV_BLOCK_H
@@ -125,7 +126,7 @@ struct pv_block {
     uint32_t flights;
     uint8_t flush_op;
     char lock;
-    bool up;
+    bool up, suspended;
     uint64_t notifications; /* that we sent */
 };
 
@@ -140,6 +141,7 @@ int pv_block_open(struct pv_block *d, unsigned n);
 void pv_block_close(struct pv_block *d);
 
 /* See above. 0, or the error of opening again; then the device is broken. */
+void pv_block_suspend(struct pv_block *d);
 int pv_block_resume(struct pv_block *d);
 
 /*

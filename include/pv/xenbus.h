@@ -51,6 +51,7 @@ struct pv_xenbus {
     struct pv_xenstore_watch watch;
     uint8_t phase;
     uint8_t theirs; /* the back-end's state when we last looked */
+    uint8_t tries;
     bool watching;
     char stepping, again;
     int error;
@@ -73,12 +74,14 @@ int pv_xenbus_open(struct pv_xenbus *bus, const struct pv_xenbus_driver *driver,
 int pv_xenbus_close(struct pv_xenbus *bus);
 
 /*
- * After pv_xenstore_reconnect() on resume: there is a new back-end, and nothing of what was agreed
- * holds. As open, but publish must be able to run again. disconnect is not called.
+ * Before a suspend: the store's news of this device don't matter any more. After it and
+ * pv_xenstore_reconnect(), resume: there is a new back-end, and nothing of what was agreed holds.
+ * As open, but publish runs again. disconnect is not called.
  */
+void pv_xenbus_suspend(struct pv_xenbus *bus);
 int pv_xenbus_resume(struct pv_xenbus *bus);
 
-/* The driver gives its back-end up (it lies): disconnects, and closes without waiting. */
+/* The driver gives its back-end up (it lies): disconnects, and lets go without waiting. */
 void pv_xenbus_fail(struct pv_xenbus *bus, const char *why);
 
 bool pv_xenbus_connected(const struct pv_xenbus *bus);
