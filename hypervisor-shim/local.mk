@@ -83,6 +83,7 @@ SHIM_CORE_SOURCES += \
 	hypervisor-shim/drivers/virtio.c \
 	hypervisor-shim/drivers/virtio_serial.c \
 	hypervisor-shim/drivers/virtio_blk.c \
+	hypervisor-shim/drivers/virtio_net.c \
 	hypervisor-shim/drivers/ramdisk.c \
 	hypervisor-shim/backend/partition.c \
 	hypervisor-shim/backend/diskspec.c

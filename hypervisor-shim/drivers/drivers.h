@@ -13,5 +13,6 @@
 struct pci_device;
 
 void virtio_blk_start(const struct pci_device *p);
+void virtio_net_start(const struct pci_device *p);
 
 #endif

@@ -33,11 +33,14 @@ enum { ENTRY = 16, ENTRY_DATA = 8, ENTRY_CONTROL = 12 };
 static const struct {
     uint16_t vendor, device;
     void (*start)(const struct pci_device *);
-} drivers[] = {
-    {VIRTIO_VENDOR, 0x1043, virtio_serial_probe},
-    {VIRTIO_VENDOR, 0x1042, virtio_blk_start}, /* virtio 1 only */
-    {VIRTIO_VENDOR, 0x1001, virtio_blk_start}, /* also speaks an older dialect */
-    {0},
+} drivers[] =
+    {
+        {VIRTIO_VENDOR, 0x1043, virtio_serial_probe},
+        {VIRTIO_VENDOR, 0x1042, virtio_blk_start}, /* virtio 1 only */
+        {VIRTIO_VENDOR, 0x1001, virtio_blk_start}, /* also speaks an older dialect */
+        {VIRTIO_VENDOR, 0x1041, virtio_net_start},
+        {VIRTIO_VENDOR, 0x1000, virtio_net_start},
+        {0},
 };
 
 const char *pci_name(const struct pci_device *p)
