@@ -25,8 +25,9 @@ endif
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/backend/block
 HOST_TESTS += tests/unit/backend/block
+SOAK_TESTS += tests/unit/backend/soak.sh
 tests_unit_backend_block_SOURCES = tests/unit/backend/block_fixture.h tests/unit/backend/block_test.c \
-	tests/unit/backend/block_life_test.c
+	tests/unit/backend/block_life_test.c tests/unit/backend/crash_test.c
 tests_unit_backend_block_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_backend_block_CFLAGS = $(TEST_CFLAGS) -Wno-unused-function -Wno-unused-variable
 tests_unit_backend_block_LDFLAGS = $(TEST_LDFLAGS)
