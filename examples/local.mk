@@ -10,7 +10,8 @@ EXAMPLES = \
 	examples/05-ring \
 	examples/06-time \
 	examples/07-store \
-	examples/08-block
+	examples/08-block \
+	examples/09-net
 
 noinst_PROGRAMS += $(EXAMPLES)
 
@@ -73,6 +74,13 @@ examples_08_block_CFLAGS = $(EXAMPLE_CFLAGS)
 examples_08_block_LDFLAGS = $(EXAMPLE_LDFLAGS)
 examples_08_block_LDADD = libpv/libpv.a
 examples_08_block_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+examples_09_net_SOURCES = examples/09-net.c
+examples_09_net_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+examples_09_net_CFLAGS = $(EXAMPLE_CFLAGS)
+examples_09_net_LDFLAGS = $(EXAMPLE_LDFLAGS)
+examples_09_net_LDADD = libpv/libpv.a
+examples_09_net_DEPENDENCIES = $(EXAMPLE_DEPS)
 
 # Two guests that talk: names its kernel relative to itself, so it belongs beside it.
 noinst_DATA += examples/05-ring.json

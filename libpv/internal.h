@@ -70,4 +70,9 @@ void pv_block_stop(struct pv_block *d);
 /* What was in the ring of the last back-end will be sent to the next. */
 void pv_block_rewind(struct pv_block *d);
 
+/* net.c for net_connect.c: likewise. */
+struct pv_net;
+void pv_net_start(struct pv_net *n);
+void pv_net_stop(struct pv_net *n);
+
 #endif

@@ -68,6 +68,8 @@ LIBPV_C = \
 	libpv/fpu.c \
 	libpv/grant.c \
 	libpv/memory.c \
+	libpv/net.c \
+	libpv/net_connect.c \
 	libpv/ring.c \
 	libpv/space.c \
 	libpv/time.c \

@@ -101,13 +101,13 @@ bool pv_ring_publish(struct pv_ring_end *e)
     return now - __atomic_load_n(event, __ATOMIC_RELAXED) < now - old;
 }
 
-bool pv_ring_sleep(struct pv_ring_end *e)
+bool pv_ring_sleep_for(struct pv_ring_end *e, uint32_t more)
 {
     uint32_t *event = e->is_front ? &e->shared->rsp_event : &e->shared->req_event;
 
     if (e->broken || theirs(e) != e->consumed)
         return false;
-    __atomic_store_n(event, e->consumed + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(event, e->consumed + more, __ATOMIC_RELAXED);
     /* The other end sees our wish, or we see what it published before. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return theirs(e) == e->consumed;

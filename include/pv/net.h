@@ -8,7 +8,7 @@
  *     pv_grant_init(4);
  *     if (pv_net_open(&card, 0))                          the first card
  *         pv_host_panic(pv_xenbus_why(&card.bus));
- *     pv_net_send_copy(&card, frame, length, 0);
+ *     pv_net_send_copy(&card, &(struct pv_net_bytes){frame, length}, 1, 0);
  *
  * Packets are whole Ethernet frames without their check sequence, in up to PV_NET_FRAGMENTS pieces,
  * each within one frame of memory.
@@ -82,6 +82,13 @@ struct pv_net_send {
     int status;
 };
 
+/* Bytes to be copied; as a struct iovec. */
+struct pv_net_bytes {
+    const void *base;
+    size_t len;
+};
+
+/* libpv's: a page that is lent. */
 struct pv_net_page {
     pfn_t frame;
     xen_grant_ref_t ref;
@@ -104,20 +111,21 @@ struct pv_net {
     bool fragments; /* packets to send may have more than one */
     bool exchanges; /* exchange is agreed */
     uint64_t sent, arrived, dropped, exchanged, notifications;
-    /* libpv's own from here on */
     struct pv_xenbus bus;
+    /* libpv's own from here on */
     struct pv_net_tx_front tx;
     struct pv_net_rx_front rx;
     struct pv_ring_ids tx_ids, rx_ids;
-    struct pv_net_page tx_page[PV_NET_SLOTS]; /* copies, or grants of others' pages */
-    struct pv_net_page rx_page[PV_NET_SLOTS];
-    struct pv_net_page rings[2];
+    xen_grant_ref_t tx_ref[PV_NET_SLOTS];     /* of a fragment under way */
+    struct pv_net_page tx_copy[PV_NET_SLOTS]; /* pages for copies, made when first needed */
+    struct pv_net_page rx_page[PV_NET_SLOTS]; /* lent */
+    pfn_t spare[PV_NET_SLOTS];                /* pages that are not lent at the moment */
+    struct pv_net_page ring_page[2];
     struct pv_net_fragment piece[PV_NET_FRAGMENTS]; /* of the packet that arrives */
-    uint16_t piece_id[PV_NET_FRAGMENTS];
-    uint16_t pieces, piece_flags;
+    uint16_t pieces, piece_flags, spares, posted;
     bool piece_bad;
     uint32_t port;
-    char lock, delivering;
+    char lock, polling, again;
     bool up;
 };
 
@@ -129,7 +137,11 @@ struct pv_net {
 int pv_net_open(struct pv_net *n, unsigned nth);
 void pv_net_close(struct pv_net *n);
 
-/* After pv_xenstore_reconnect() on resume: opens again. What was being sent is lost (-XEN_EIO). */
+/*
+ * Around a suspend: pv_net_suspend(); then pv_xenstore_reconnect() and pv_net_resume(). What was
+ * being sent is lost (-XEN_EIO).
+ */
+void pv_net_suspend(struct pv_net *n);
 int pv_net_resume(struct pv_net *n);
 
 /*
@@ -139,8 +151,9 @@ int pv_net_resume(struct pv_net *n);
  */
 int pv_net_send(struct pv_net *n, struct pv_net_send *s);
 
-/* The same for bytes that are copied, at most one page. -XEN_ENOMEM: no page for the copy. */
-int pv_net_send_copy(struct pv_net *n, const void *frame, size_t bytes, unsigned flags);
+/* The same for bytes that are copied from several places, together at most a page. */
+int pv_net_send_copy(struct pv_net *n, const struct pv_net_bytes *bytes, unsigned count,
+                     unsigned flags);
 
 /* Shows what has arrived and ends what was sent. How many packets arrived. */
 unsigned pv_net_poll(struct pv_net *n);

@@ -35,6 +35,8 @@
  *     bool NAME_front_sleep(front)          true: nothing there, an event will come; false: look
  *                                           again (also when broken: get says so)
  *
+ *     bool NAME_front_sleep_for(front, n)   the same, with an event when n more have come
+ *
  *     void NAME_back_init(back, ring, bytes)
  *     int  NAME_back_get(back, &request)    as front_get
  *     int  NAME_back_put(back, &response)   0; -XEN_ENOSPC: more responses than requests; -XEN_EIO
@@ -82,7 +84,8 @@ int64_t pv_ring_produce(const struct pv_ring_end *e);
 /* The slot to consume, -XEN_EAGAIN when there is none, or -XEN_EIO. */
 int64_t pv_ring_consume(struct pv_ring_end *e);
 bool pv_ring_publish(struct pv_ring_end *e);
-bool pv_ring_sleep(struct pv_ring_end *e);
+/* True: nothing there, and the appearance of the `more`th next will be announced. */
+bool pv_ring_sleep_for(struct pv_ring_end *e, uint32_t more);
 unsigned pv_ring_room(const struct pv_ring_end *e);
 /* Copies once; the compiler can't read the source again later. */
 void pv_ring_copy(void *to, const void *from, size_t n);
@@ -145,7 +148,11 @@ void pv_ring_copy(void *to, const void *from, size_t n);
     }                                                                                          \
     static inline bool name##_##side##_sleep(struct name##_##side *s)                          \
     {                                                                                          \
-        return pv_ring_sleep(&s->end);                                                         \
+        return pv_ring_sleep_for(&s->end, 1);                                                  \
+    }                                                                                          \
+    static inline bool name##_##side##_sleep_for(struct name##_##side *s, uint32_t more)       \
+    {                                                                                          \
+        return pv_ring_sleep_for(&s->end, more);                                               \
     }
 
 /*
