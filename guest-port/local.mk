@@ -39,8 +39,9 @@ native-kernel:
 guest_port_files = $(wildcard $(srcdir)/guest-port/patches/*.patch) $(srcdir)/guest-port/apply-patches \
 	$(shell find $(srcdir)/guest-port/kernel -type f)
 
-$(guest_build)/pv-tree.stamp: $(guest_port_files)
-	$(AM_V_GEN)$(srcdir)/guest-port/apply-patches $(guest_pv_tree) && touch $@
+$(guest_build)/pv-tree.stamp: $(guest_port_files) $(srcdir)/guest-port/port.lint
+	$(AM_V_GEN)$(srcdir)/guest-port/apply-patches $(guest_pv_tree) && \
+	  cp $(srcdir)/guest-port/port.lint $(guest_pv_tree)/.pv-lint && touch $@
 
 $(guest_pv_kernel): $(guest_build)/pv-tree.stamp libpv/libpv.a pv-kernel
 pv-kernel: $(guest_build)/pv-tree.stamp libpv/libpv.a

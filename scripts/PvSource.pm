@@ -9,8 +9,10 @@
 package PvSource;
 use strict;
 use warnings;
+use Cwd qw(abs_path);
 use Exporter 'import';
-our @EXPORT_OK = qw(language strip code_lines read_file is_binary glob_re json_string output_of usage);
+use File::Spec;
+our @EXPORT_OK = qw(language strip code_lines read_file is_binary glob_re image_sources json_string output_of usage);
 
 my $quoted = qr/"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?/s;
 my $char   = qr/'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'?/s;
@@ -179,6 +181,29 @@ sub output_of
     local $/;
     my $out = <$pipe>;
     return close $pipe ? $out // '' : undef;
+}
+
+# Sources of a linked kernel, from its debug information, as real paths. Dies with a sentence.
+sub image_sources
+{
+    my ($image) = @_;
+    my (%found, $name);
+
+    -f $image or die "$image: there is no such image\n";
+    my $out = output_of('objdump', '--dwarf=info', '--dwarf-depth=1', $image);
+    defined $out or die "$image: objdump cannot read it\n";
+    for (split /\n/, $out) {
+        my ($what, $value) = /DW_AT_(name|comp_dir)\s*:\s*(?:\(.*?\):\s*)?(.*?)\s*\z/ or next;
+        if ($what eq 'name') {
+            $name = $value;
+            $found{$name} = 1 if $name =~ m{\A/};
+        } elsif (defined $name && $name !~ m{\A/}) {
+            delete $found{$name};
+            $found{"$value/$name"} = 1;
+        }
+    }
+    %found or die "$image: has no debug information, so it does not say what it links; compile it with -g\n";
+    return sort map { -e $_ ? abs_path($_) : File::Spec->canonpath($_) } keys %found;
 }
 
 # Shows the opening comment of a script from its fourth line on, and ends.

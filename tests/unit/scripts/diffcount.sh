@@ -285,4 +285,10 @@ if [ -f "$image" ]; then
         grep -q '"total": 0,' "$work/out"
     verdict $? 'all that the native kernel links is counted or set apart' "$work/out"
 fi
+if [ -f "$builddir/guest-port/pv/kernel.elf" ]; then
+    "$count" --json guest-port/kernel "$builddir/guest-port/pv-tree" >"$work/out" 2>&1 &&
+        grep -q '"libpv": {.*"linked": true}' "$work/out" &&
+        [ "$(sed -n 's/^  "percent": \([0-9]*\)\..*/\1/p' "$work/out")" -lt 2 ]
+    verdict $? 'the port touches less than 2 % of the native kernel' "$work/out"
+fi
 echo "1..$n"
