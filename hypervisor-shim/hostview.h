@@ -12,7 +12,7 @@
  * The other way, at boot: guests are boot modules, described by their strings:
  *
  *   FILE role=kernel [name=N] [mem=BYTES|nK|nM|nG] [vcpus=N] [disk=D]*
- *        [net=user|switch|none] [net_rate=BYTES] -- guest command line
+ *        [net=on|ADDRESS|none[,mac=ADDRESS][,rate=BYTES]] -- guest command line
  *   FILE role=ramdisk                         of the kernel module before it
  *   FILE role=disk                            ram0, ram1 ...: a disk in memory
  *

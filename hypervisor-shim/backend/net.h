@@ -156,7 +156,7 @@ void net_uplink_flush(void); /* pages that wait to be supplied, and the kick */
 /* -- net_vif.c ------------------------------------------------------------------------------ */
 
 /* Give d a network card: the nodes of both ends in the store, as Xen's toolstack writes them. mac
- * NULL: 00:16:3e and numbers of ours. rate: bytes a second that it may send, 0: any. Call it when
+ * NULL or 0: 00:16:3e and numbers of ours. rate: bytes a second that it may send, 0: any. Call it when
  * d's store is attached, before its first instruction or later. False: no memory, no port, or the
  * address is another's. */
 bool net_attach(struct domain *d, unsigned id, const uint8_t *mac, uint64_t rate);

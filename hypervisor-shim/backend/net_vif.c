@@ -173,7 +173,9 @@ bool net_attach(struct domain *d, unsigned id, const uint8_t *mac, uint64_t rate
     const uint8_t ours[6] = {0x00, 0x16, 0x3e, (uint8_t)id, (uint8_t)(d->id >> 8), (uint8_t)d->id};
     struct vif *vif;
 
-    if (!port || xenbus_find(d, "vif", id) || !switch_add(&net.sw, port, mac ? mac : ours))
+    if (!mac || !__builtin_memcmp(mac, (uint8_t[6]){0}, 6))
+        mac = ours;
+    if (!port || xenbus_find(d, "vif", id) || !switch_add(&net.sw, port, mac))
         return false;
     vif = heap_alloc(sizeof(*vif));
     if (!vif || !xenbus_add(&vif->bus, &vif_driver, d, id)) {
@@ -187,7 +189,7 @@ bool net_attach(struct domain *d, unsigned id, const uint8_t *mac, uint64_t rate
     timer_init(&vif->hold, net_hold_over, vif);
     vif->port = (uint8_t)port;
     net.made[port] = vif;
-    __builtin_memcpy(vif->mac, mac ? mac : ours, 6);
+    __builtin_memcpy(vif->mac, mac, 6);
     if (rate) {
         packet_limit(&vif->sender, rate,
                      rate / 10 > 4 * NET_FRAME_MAX ? rate / 10 : 4 * NET_FRAME_MAX, plat_now());

@@ -386,8 +386,9 @@ static bool make_ports(struct build *b)
     __builtin_memset(plat_map(d->console_mfn), 0, PV_PAGE_SIZE);
     console_attach(d, plat_map(d->console_mfn));
     xenstore_attach(d, plat_map(d->store_mfn));
-    if (b->g->net && !net_attach(d, 0, NULL, b->g->net_rate))
-        hv_log("d%u: there is no memory for its network card\n", d->id);
+    if (b->g->net && !net_attach(d, 0, b->g->mac, b->g->net_rate))
+        hv_log("d%u: it gets no network card: its address is another's, or there is no memory\n",
+               d->id);
     return true;
 }
 

@@ -217,7 +217,8 @@ struct boot_guest {
     const char *text;                     /* its whole description (guest_text.h); NULL: none */
     uint64_t mem;                         /* bytes */
     unsigned vcpus;
-    uint8_t net;                          /* it has a network card */
+    uint8_t net;                          /* it has a network card; */
+    uint8_t mac[6];                       /* of this address; 0: one of ours */
     uint64_t net_rate;                    /* bytes a second that it may send; 0: any */
 };
 /* Build one, paused. NULL: no memory to speak of it; a bad one comes crashed, with its reason. */

@@ -100,16 +100,50 @@ static bool take_name(struct boot_guest *g, const char *value, size_t length)
     return true;
 }
 
-/* The machine decides whether there is an uplink: the guest's card is the same. */
-static bool take_net(struct boot_guest *g, const char *value, size_t length)
+/* 00:16:3e:12:34:56 */
+static bool take_mac(struct boot_guest *g, const char *value, size_t length)
 {
-    g->net = text_is(value, length, "user") || text_is(value, length, "switch");
-    return g->net || text_is(value, length, "none");
+    if (length != 17)
+        return false;
+    for (unsigned i = 0; i < 17; i++) {
+        char c = value[i] | 0x20;
+        bool letter = c >= 'a' && c <= 'f';
+
+        if (i % 3 == 2 ? c != ':' : !letter && (c < '0' || c > '9'))
+            return false;
+        if (i % 3 != 2)
+            g->mac[i / 3] = (uint8_t)(g->mac[i / 3] << 4 | (letter ? (c - 'a') + 10 : c - '0'));
+    }
+    return true;
 }
 
-static bool take_rate(struct boot_guest *g, const char *value, size_t length)
+/* on[,mac=M][,rate=SIZE], or an address instead of on. The machine decides whether there is an
+ * uplink: a guest's card is the same. */
+static bool take_net(struct boot_guest *g, const char *value, size_t length)
 {
-    return (g->net_rate = size_value(value, length)) != 0;
+    static const char *const words[] = {"on", "user", "switch"};
+    size_t n = 0;
+
+    while (n < length && value[n] != ',')
+        n++;
+    if (n == length && text_is(value, n, "none"))
+        return true;
+    g->net = take_mac(g, value, n);
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        g->net |= text_is(value, n, words[i]);
+    while (g->net && n < length) {
+        const char *word = value + n + 1;
+        size_t begin = ++n;
+
+        while (n < length && value[n] != ',')
+            n++;
+        if (n - begin > 5 && !__builtin_memcmp(word, "rate=", 5))
+            g->net = (g->net_rate = size_value(word + 5, n - begin - 5)) != 0;
+        else
+            g->net = n - begin > 4 && !__builtin_memcmp(word, "mac=", 4) &&
+                     take_mac(g, word + 4, n - begin - 4);
+    }
+    return g->net;
 }
 
 static const struct {
@@ -119,8 +153,7 @@ static const struct {
     {"mem=", "a size such as 64M", take_memory},
     {"vcpus=", "between 1 and 32", take_vcpus},
     {"name=", "a name", take_name},
-    {"net=", "user, switch or none", take_net},
-    {"net_rate=", "bytes a second, such as 10M", take_rate},
+    {"net=", "on[,mac=ADDRESS][,rate=BYTES], or none", take_net},
 };
 _Static_assert(MAX_VCPUS == 32, "the words say so");
 
@@ -133,6 +166,7 @@ bool guest_text_parse(struct boot_guest *g, const char *text, char *why, size_t 
     g->name[0] = 0;
     g->net = 0;
     g->net_rate = 0;
+    __builtin_memset(g->mac, 0, sizeof(g->mac));
     g->cmdline = text;
     if (!text_word(text, "role=", &n))
         return true;

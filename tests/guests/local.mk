@@ -179,3 +179,13 @@ tests_guests_mistakes_CFLAGS = $(EXAMPLE_CFLAGS)
 tests_guests_mistakes_LDFLAGS = $(EXAMPLE_LDFLAGS)
 tests_guests_mistakes_LDADD = libpv/libpv.a
 tests_guests_mistakes_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+# Packets from one guest to another.
+EXTRA_PROGRAMS += tests/guests/netload
+GUEST_TEST_DEPS += tests/guests/netload
+tests_guests_netload_SOURCES = tests/guests/netload.c
+tests_guests_netload_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+tests_guests_netload_CFLAGS = $(EXAMPLE_CFLAGS)
+tests_guests_netload_LDFLAGS = $(EXAMPLE_LDFLAGS)
+tests_guests_netload_LDADD = libpv/libpv.a
+tests_guests_netload_DEPENDENCIES = $(EXAMPLE_DEPS)
