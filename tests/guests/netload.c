@@ -177,9 +177,12 @@ static uint32_t answers(void)
 /* Until all that was sent is answered. The status of the last one. */
 static int settle(void)
 {
+    const struct xen_netif_tx_request *slot;
+
     while (answers() != card.tx->req_prod)
         wait_a_moment();
-    return ((struct xen_netif_tx_response *)(card.tx + 1))[(answers() - 1) % SLOTS].status;
+    slot = (const struct xen_netif_tx_request *)(card.tx + 1) + (answers() - 1) % SLOTS;
+    return ((const struct xen_netif_tx_response *)slot)->status;
 }
 
 static int send_packets(void)
