@@ -439,6 +439,10 @@ static const struct test tests[] = {
     {"grant-types", grant_types},
     {"grant-copy", grant_copy},
     {"grant-copy-codes", grant_copy_codes},
+    {"grant-transfer", grant_transfer},
+    {"grant-replace", grant_replace},
+    {"grant-swap", grant_swap},
+    {"grant-rest", grant_rest},
     {"vcpu-info-move", vcpu_info_move},
     {"reset", event_reset},
 };

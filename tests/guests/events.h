@@ -33,6 +33,7 @@ void time_clock(void), time_oneshot(void), time_past(void), time_singleshot(void
 void vcpu_codes(void), vcpu_run(void), vcpu_up_down(void), vcpu_info_move(void), vcpu_share(void),
     vcpu_ipi(void), vcpu_traps(void), vcpu_nmi(void), vcpu_flush(void);
 void grant_setup(void), grant_map(void), grant_codes(void), grant_readonly(void), grant_copy(void),
-    grant_copy_codes(void), grant_twice(void), grant_types(void);
+    grant_copy_codes(void), grant_twice(void), grant_types(void), grant_transfer(void),
+    grant_replace(void), grant_swap(void), grant_rest(void);
 
 #endif

@@ -283,3 +283,158 @@ void grant_copy_codes(void)
     table[REF].flags = 0;
     rt_page_free(a);
 }
+
+/* -- frames that change hands, entries that change places ------------------------------------- */
+
+static int16_t transfer(uint64_t frame, uint16_t dom)
+{
+    struct xen_gnttab_transfer x = {.mfn = frame, .domid = dom, .ref = REF, .status = 99};
+    T_EQ(rt_gnttab(XEN_GNTTABOP_transfer, &x, 1), 0);
+    return x.status;
+}
+
+static void accept(const void *page)
+{
+    table[REF].domid = self;
+    table[REF].frame = (uint32_t)rt_pfn(page);
+    __atomic_store_n(&table[REF].flags, XEN_GTF_accept_transfer, __ATOMIC_SEQ_CST);
+}
+
+void grant_transfer(void)
+{
+    uint8_t *page = rt_page();
+    uint64_t frame = rt_mfn(page), before;
+    struct xen_memory_domain us = {.domid = XEN_DOMID_SELF};
+    struct xen_memory_reservation r = {
+        .extent_start = G(&frame), .nr_extents = 1, .domid = XEN_DOMID_SELF};
+
+    if (!ready())
+        return;
+    page[7] = 0x77;
+    accept(page);
+    T_EQ(transfer(frame, self), XEN_GNTST_bad_page); /* it is mapped */
+    T_EQ(transfer(1ul << 40, self), XEN_GNTST_bad_page);
+    T_EQ(page[7], 0x77);
+    T_EQ(table[REF].flags, XEN_GTF_accept_transfer);
+    T_EQ(rt_va_map((uint64_t)page, 0, XEN_UVMF_INVLPG), 0);
+    T_EQ(transfer(frame, self), XEN_GNTST_okay);
+    T_EQ(table[REF].flags,
+         XEN_GTF_accept_transfer | XEN_GTF_transfer_committed | XEN_GTF_transfer_completed);
+    T_EQ(table[REF].frame, frame);
+    rt_make_rw(page);
+    T_EQ(page[7], 0x77); /* what is in it comes along */
+    /* Only a bad page stays: what nobody takes is lost. */
+    before = (uint64_t)rt_memory(XENMEM_current_reservation, &us);
+    T_EQ(rt_va_map((uint64_t)page, 0, XEN_UVMF_INVLPG), 0);
+    T_EQ(transfer(frame, self), XEN_GNTST_general_error); /* that entry has had its frame */
+    T_EQ(rt_memory(XENMEM_current_reservation, &us), before - 1);
+    T_EQ(transfer(frame, self), XEN_GNTST_bad_page);
+    frame = rt_pfn(page);
+    T_EQ(rt_memory(XENMEM_populate_physmap, &r), 1);
+    rt_p2m[rt_pfn(page)] = frame;
+    rt_make_rw(page);
+    table[REF].flags = 0;
+    rt_page_free(page);
+}
+
+void grant_replace(void)
+{
+    uint8_t *page = rt_page(), *other = rt_page();
+    struct xen_gnttab_unmap_and_replace r = {.host_addr = t_win(10), .new_addr = t_win(11)};
+    uint32_t h;
+
+    if (!ready())
+        return;
+    page[0] = 1;
+    other[0] = 2;
+    publish(REF, page, XEN_GTF_permit_access);
+    T_EQ(map(REF, t_win(10), XEN_GNTMAP_host_map, &h), 0);
+    T_EQ(rt_va_map(t_win(11), rt_mfn(other) << 12 | PTE_RW, XEN_UVMF_INVLPG), 0);
+    T_EQ(*(volatile uint8_t *)t_win(10), 1);
+    r.handle = h + 1000;
+    T_EQ(rt_gnttab(XEN_GNTTABOP_unmap_and_replace, &r, 1), 0);
+    T_EQ(r.status, XEN_GNTST_bad_handle);
+    r.handle = h;
+    T_EQ(rt_gnttab(XEN_GNTTABOP_unmap_and_replace, &r, 1), 0);
+    T_EQ(r.status, XEN_GNTST_okay);
+    T_EQ(*(volatile uint8_t *)t_win(10), 2);
+    T_OK(t_absent(t_win(11)));
+    T_EQ(table[REF].flags, XEN_GTF_permit_access);
+    T_EQ(rt_va_map(t_win(10), 0, XEN_UVMF_INVLPG), 0);
+    /* Without a new address, an unmap. */
+    T_EQ(map(REF, t_win(10), XEN_GNTMAP_host_map, &r.handle), 0);
+    r.new_addr = 0;
+    T_EQ(rt_gnttab(XEN_GNTTABOP_unmap_and_replace, &r, 1), 0);
+    T_EQ(r.status, XEN_GNTST_okay);
+    T_OK(t_absent(t_win(10)));
+    table[REF].flags = 0;
+    rt_page_free(page);
+    rt_page_free(other);
+}
+
+static int16_t swap(uint32_t a, uint32_t b)
+{
+    struct xen_gnttab_swap_grant_ref x = {.ref_a = a, .ref_b = b, .status = 99};
+    T_EQ(rt_gnttab(XEN_GNTTABOP_swap_grant_ref, &x, 1), 0);
+    return x.status;
+}
+
+void grant_swap(void)
+{
+    uint8_t *page = rt_page();
+    uint32_t h;
+
+    if (!ready())
+        return;
+    publish(REF, page, XEN_GTF_permit_access | XEN_GTF_readonly);
+    table[REF + 1].flags = 0;
+    T_EQ(swap(REF, REF + 1), XEN_GNTST_okay);
+    T_EQ(table[REF].flags, 0);
+    T_EQ(table[REF + 1].flags, XEN_GTF_permit_access | XEN_GTF_readonly);
+    T_EQ(table[REF + 1].frame, rt_mfn(page));
+    T_EQ(swap(REF, REF), XEN_GNTST_okay);
+    T_EQ(swap(REF, 1u << 20), XEN_GNTST_bad_gntref);
+    T_EQ(map(REF + 1, t_win(10), XEN_GNTMAP_host_map | XEN_GNTMAP_readonly, &h), 0);
+    T_EQ(swap(REF, REF + 1), XEN_GNTST_eagain); /* in use */
+    T_EQ(swap(REF + 1, REF), XEN_GNTST_eagain);
+    T_EQ(unmap(t_win(10), h), 0);
+    table[REF + 1].flags = 0;
+    rt_page_free(page);
+}
+
+/* The calls that nearly nobody makes. */
+void grant_rest(void)
+{
+    uint8_t *page = rt_page();
+    uint64_t frame = rt_mfn(page) << 12;
+    struct xen_gnttab_set_version v = {.version = 3};
+    struct xen_gnttab_get_status_frames s = {.dom = XEN_DOMID_SELF, .status = 99};
+    struct xen_gnttab_dump_table d = {.dom = XEN_DOMID_SELF};
+    struct xen_gnttab_cache_flush f = {
+        .a.dev_bus_addr = frame, .length = 64, .op = XEN_GNTTAB_CACHE_CLEAN};
+
+    T_EQ(rt_gnttab(XEN_GNTTABOP_dump_table, &d, 1), -XEN_ENOSYS);
+    T_EQ(rt_gnttab(XEN_GNTTABOP_set_version, &v, 1), -XEN_EINVAL);
+    T_EQ(v.version, 1);
+    T_EQ(rt_gnttab(XEN_GNTTABOP_get_status_frames, &s, 1), 0);
+    T_EQ(s.status, XEN_GNTST_okay); /* none asked for, none there */
+    s.nr_frames = 1;
+    T_EQ(rt_gnttab(XEN_GNTTABOP_get_status_frames, &s, 1), 0);
+    T_EQ(s.status, XEN_GNTST_general_error);
+    T_EQ(rt_gnttab(XEN_GNTTABOP_get_status_frames, &s, 2), -XEN_EINVAL);
+    T_EQ(rt_gnttab(XEN_GNTTABOP_map_grant_ref | 1 << 12, &s, 1), -XEN_EINVAL);
+    T_EQ(rt_gnttab(XEN_GNTTABOP_cache_flush, &f, 1), 0);
+    f.op |= XEN_GNTTAB_CACHE_INVAL;
+    T_EQ(rt_gnttab(XEN_GNTTABOP_cache_flush, &f, 1), 0);
+    f.op = XEN_GNTTAB_CACHE_INVAL;
+    T_EQ(rt_gnttab(XEN_GNTTABOP_cache_flush, &f, 1), -XEN_EOPNOTSUPP);
+    f.op = 4;
+    T_EQ(rt_gnttab(XEN_GNTTABOP_cache_flush, &f, 1), -XEN_EINVAL);
+    f.op = XEN_GNTTAB_CACHE_CLEAN;
+    f.offset = 4090;
+    T_EQ(rt_gnttab(XEN_GNTTABOP_cache_flush, &f, 1), -XEN_EINVAL);
+    f.offset = 0;
+    f.a.dev_bus_addr = 1ul << 51;
+    T_EQ(rt_gnttab(XEN_GNTTABOP_cache_flush, &f, 1), -XEN_EINVAL);
+    rt_page_free(page);
+}
