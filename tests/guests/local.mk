@@ -139,6 +139,7 @@ tests_guests_boot_p2m_LDFLAGS = $(GUEST_RT_LDFLAGS)
 EXTRA_PROGRAMS += tests/guests/echo
 GUEST_TEST_DEPS += tests/guests/echo
 GUEST_TESTS += tests/guests/input.sh tests/guests/control.sh
+SOAK_TESTS += tests/guests/control-soak.sh
 tests_guests_echo_SOURCES = tests/guests/echo.c
 tests_guests_echo_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
 tests_guests_echo_CFLAGS = $(EXAMPLE_CFLAGS)

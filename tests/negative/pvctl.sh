@@ -191,4 +191,26 @@ PVCTL_SHIM=$work/none refuse 'no shim' 'the shim.s image cannot be read' run --k
 PVCTL_XEN=$work/packed refuse 'packed Xen' 'unpack it with gunzip' run --on xen --kernel "$image"
 PVCTL_XEN=$image refuse 'console cannot be written' '--console: dir: cannot be written\|--console: dir cannot be written' \
     run --on xen --kernel "$image" --console dir
+
+# -- a running machine, where there is none, and what it is not asked for --------------------------
+for c in 'create --kernel '"$image" 'destroy g' 'pause g' 'unpause g' 'shutdown g' 'store ls' down; do
+    # shellcheck disable=SC2086  # a command and its arguments
+    refuse "${c%% *}: no machine" 'no machine is running; start one with pvctl up' $c
+done
+refuse 'create: no such machine' 'no machine "m"' create --machine m --kernel "$image"
+refuse 'create: nothing' 'nothing to create' create
+refuse 'create: a machine.s option' '--cpu is about a machine' create --kernel "$image" --cpu max
+refuse 'create: a disk' 'has the disks that it was started with' create --kernel "$image" --disk "$image"
+refuse 'create: no such file' 'nowhere: cannot be read' create --kernel nowhere
+for c in destroy pause unpause shutdown; do
+    refuse "$c: whom?" "$c wants a guest" $c
+    refuse "$c: two" "$c: b is one too many" $c a b
+    refuse "$c: an option" '--now is not an option' $c --now a
+done
+refuse 'store: what?' 'store wants ls' store
+refuse 'store: read what?' 'store wants ls' store read
+refuse 'store: write what?' 'store wants ls' store write /a
+refuse 'store: no such thing' 'store wants ls' store eat /a
+refuse 'up: on Xen' 'up is about the shim' up --on xen
+refuse 'up: an option' '--fly is not an option' up --fly
 echo "1..$n"

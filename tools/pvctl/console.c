@@ -139,7 +139,8 @@ static void read_input(struct attached *a)
     send_input(a);
 }
 
-/* -- the loop ------------------------------------------------------------------------------------- */
+/* -- the loop -------------------------------------------------------------------------------------
+ */
 
 /* How it ended: 0, or EXIT_CRASHED after a sentence. */
 static int verdict(struct attached *a)

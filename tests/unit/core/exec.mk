@@ -8,7 +8,7 @@ tests_unit_core_exec_SOURCES = tests/unit/core/exec_fixture.h tests/unit/core/ev
 	tests/unit/core/timer_test.c tests/unit/core/sched_test.c \
 	tests/unit/core/trap_test.c tests/unit/core/emulate_test.c tests/unit/core/calls_test.c \
 	tests/unit/core/vcpu_test.c tests/unit/core/console_test.c \
-	tests/unit/core/build_test.c tests/unit/core/control_test.c \
+	tests/unit/core/build_test.c tests/unit/core/control_test.c tests/unit/core/guest_text_test.c \
 	tests/unit/policy/rr_test.c
 tests_unit_core_exec_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_core_exec_CFLAGS = $(TEST_CFLAGS) -Wno-unused-function -Wno-unused-variable

@@ -12,7 +12,7 @@ tests_unit_tools_libpvctl_a_CFLAGS = $(TEST_CFLAGS)
 check_PROGRAMS += tests/unit/tools/pvctl
 HOST_TESTS += tests/unit/tools/pvctl
 tests_unit_tools_pvctl_SOURCES = tests/unit/tools/agree.c tests/unit/tools/config.c tests/unit/tools/demux.c tests/unit/tools/dom0.c \
-	tests/unit/tools/image.c tests/unit/tools/view.c tests/unit/tools/elf_image.h tests/unit/tools/unpack.c \
+	tests/unit/tools/image.c tests/unit/tools/server.c tests/unit/tools/view.c tests/unit/tools/elf_image.h tests/unit/tools/unpack.c \
 	hypervisor-shim/core/elf.c
 tests_unit_tools_pvctl_CPPFLAGS = $(TEST_CPPFLAGS) $(PVCTL_CPPFLAGS)
 tests_unit_tools_pvctl_CFLAGS = $(TEST_CFLAGS)

@@ -150,11 +150,13 @@ Test(view, verdicts)
         uint8_t state, code;
         uint32_t ended;
         int qemu, verdict;
+        uint32_t created;
     } t[] = {
-        {HV_DOM_SHUTDOWN, 0, 1, 1, EXIT_OK},      {HV_DOM_SHUTDOWN, 0, 1, 0, EXIT_OK},
-        {HV_DOM_SHUTDOWN, 1, 1, 1, EXIT_CRASHED}, {HV_DOM_SHUTDOWN, 3, 1, 3, EXIT_CRASHED},
-        {HV_DOM_CRASHED, 0, 1, 3, EXIT_CRASHED},  {HV_DOM_RUNNING, 0, 0, 0, EXIT_MACHINE},
-        {HV_DOM_NONE, 0, 1, 1, EXIT_MACHINE},     {HV_DOM_SHUTDOWN, 0, 1, 5, EXIT_MACHINE},
+        {HV_DOM_SHUTDOWN, 0, 1, 1, EXIT_OK, 1},      {HV_DOM_SHUTDOWN, 0, 1, 0, EXIT_OK, 1},
+        {HV_DOM_SHUTDOWN, 1, 1, 1, EXIT_CRASHED, 1}, {HV_DOM_SHUTDOWN, 3, 1, 3, EXIT_CRASHED, 1},
+        {HV_DOM_CRASHED, 0, 1, 3, EXIT_CRASHED, 1},  {HV_DOM_RUNNING, 0, 0, 0, EXIT_MACHINE, 1},
+        {HV_DOM_NONE, 0, 1, 1, EXIT_MACHINE, 0},     {HV_DOM_SHUTDOWN, 0, 1, 5, EXIT_MACHINE, 1},
+        {HV_DOM_NONE, 0, 1, 1, EXIT_OK, 1}, /* it was destroyed */
     };
     struct plan p = {.guests = 1};
     FILE *quiet = fopen("/dev/null", "w");
@@ -166,6 +168,7 @@ Test(view, verdicts)
         f.page->domain[1].state = t[i].state;
         f.page->domain[1].shutdown_code = t[i].code;
         f.page->ended = t[i].ended;
+        f.page->created = t[i].created;
         cr_assert_eq(verdict_of_shim(&p, f.dir, W_EXITCODE(t[i].qemu, 0)), t[i].verdict, "case %zu",
                      i);
     }
