@@ -74,6 +74,24 @@ int64_t pv_ring_produce(const struct pv_ring_end *e)
     return e->produced & (e->size - 1);
 }
 
+unsigned pv_ring_producible(const struct pv_ring_end *e, unsigned n)
+{
+    unsigned room = e->broken ? 0 : pv_ring_room(e);
+
+    return n < room ? n : room;
+}
+
+int pv_ring_consumable(struct pv_ring_end *e, unsigned n)
+{
+    uint32_t prod = theirs(e);
+
+    if (!e->broken && !possible(e, prod))
+        e->broken = true;
+    if (e->broken)
+        return -XEN_EIO;
+    return (int)(n < prod - e->consumed ? n : prod - e->consumed);
+}
+
 int64_t pv_ring_consume(struct pv_ring_end *e)
 {
     uint32_t prod = theirs(e);

@@ -30,15 +30,17 @@
  *     void NAME_front_init(front, ring, bytes)
  *     unsigned NAME_front_room(front)       requests that can be put now
  *     int  NAME_front_put(front, &request)  0; -XEN_ENOSPC: no room; -XEN_EIO: broken
+ *     unsigned NAME_front_put_n(front, requests, n)      as many as there is room for; how many
  *     bool NAME_front_publish(front)        shows what was put; true: the other end wants an event
  *     int  NAME_front_get(front, &response) 1: got one; 0: none; -XEN_EIO: broken
+ *     int  NAME_front_get_n(front, responses, max)       as many as there are; how many; -XEN_EIO
  *     bool NAME_front_sleep(front)          true: nothing there, an event will come; false: look
  *                                           again (also when broken: get says so)
  *
  *     bool NAME_front_sleep_for(front, n)   the same, with an event when n more have come
  *
  *     void NAME_back_init(back, ring, bytes)
- *     int  NAME_back_get(back, &request)    as front_get
+ *     int  NAME_back_get(back, &request)    as front_get; back_get_n, back_put_n likewise
  *     int  NAME_back_put(back, &response)   0; -XEN_ENOSPC: more responses than requests; -XEN_EIO
  *     bool NAME_back_publish(back)
  *     bool NAME_back_sleep(back)
@@ -87,6 +89,9 @@ bool pv_ring_publish(struct pv_ring_end *e);
 /* True: nothing there, and the appearance of the `more`th next will be announced. */
 bool pv_ring_sleep_for(struct pv_ring_end *e, uint32_t more);
 unsigned pv_ring_room(const struct pv_ring_end *e);
+/* How many of n can be produced now; consumed now (or -XEN_EIO). */
+unsigned pv_ring_producible(const struct pv_ring_end *e, unsigned n);
+int pv_ring_consumable(struct pv_ring_end *e, unsigned n);
 /* Copies once; the compiler can't read the source again later. */
 void pv_ring_copy(void *to, const void *from, size_t n);
 
@@ -146,6 +151,28 @@ void pv_ring_copy(void *to, const void *from, size_t n);
         s->end.consumed++;                                                                     \
         return 1;                                                                              \
     }                                                                                          \
+    static inline unsigned name##_##side##_put_n(struct name##_##side *s, const out *what,     \
+                                                 unsigned n)                                   \
+    {                                                                                          \
+        uint32_t mask = s->end.size - 1;                                                       \
+                                                                                               \
+        n = pv_ring_producible(&s->end, n);                                                    \
+        PV_RING_RUNS(name, s->end.produced, slot[i].out_member = what[done + i])               \
+        s->end.produced += n;                                                                  \
+        return n;                                                                              \
+    }                                                                                          \
+    static inline int name##_##side##_get_n(struct name##_##side *s, in *what, unsigned max)   \
+    {                                                                                          \
+        int n = pv_ring_consumable(&s->end, max);                                              \
+        uint32_t mask = s->end.size - 1;                                                       \
+                                                                                               \
+        PV_RING_RUNS(name, s->end.consumed, what[done + i] = slot[i].in_member)                \
+        /* What was copied is what everyone looks at from here on. */                          \
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);                                               \
+        if (n > 0)                                                                             \
+            s->end.consumed += (uint32_t)n;                                                    \
+        return n;                                                                              \
+    }                                                                                          \
     static inline bool name##_##side##_sleep(struct name##_##side *s)                          \
     {                                                                                          \
         return pv_ring_sleep_for(&s->end, 1);                                                  \
@@ -153,6 +180,18 @@ void pv_ring_copy(void *to, const void *from, size_t n);
     static inline bool name##_##side##_sleep_for(struct name##_##side *s, uint32_t more)       \
     {                                                                                          \
         return pv_ring_sleep_for(&s->end, more);                                               \
+    }
+
+/* n slots from an index on, in at most two runs of neighbours: the copy, and nothing around it. */
+#define PV_RING_RUNS(name, index, copy)                             \
+    for (int done = 0, run; done < (int)n; done += run) {           \
+        uint32_t first = ((index) + (uint32_t)done) & mask;         \
+        union name##_slot *slot = &s->ring->slot[first];            \
+                                                                    \
+        run = (int)n - done;                                        \
+        if ((uint32_t)run > mask + 1 - first)                       \
+            run = (int)(mask + 1 - first);                          \
+        _Pragma("GCC unroll 4") for (int i = 0; i < run; i++) copy; \
     }
 
 /*

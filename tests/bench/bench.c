@@ -115,6 +115,8 @@ static const struct row rows[] = {
     {"grant-unmap", 1, row_grant_unmap, 0, 9, 0, 0},
     {"grant-copy-64", 1, row_grant_copy, 64, 9, 0, 0},
     {"grant-copy-4096", 1, row_grant_copy, 4096, 9, 1, 0},
+    {"ring-1", 1, row_ring, 1, 9, 1, 0},
+    {"ring-32", 32, row_ring, 32, 9, 1, 0},
 
     {"vcpu-switch-yield", 1, row_yield_switch, 0, 15, 0, 1},
     {"event-pingpong", 2, row_pingpong, 0, 15, 0, 1},

@@ -120,7 +120,7 @@ row_fn row_de, row_int3, row_ud2, row_int80, row_gp, row_pf, row_demand, row_use
 row_fn row_send_masked, row_send_pending, row_send_again, row_send_self, row_unmask,
     row_timer_cancel, row_timer_past, row_deadline_busy, row_deadline_blocked, row_yield,
     row_yield_switch, row_pingpong, row_poll;
-row_fn row_grant_map, row_grant_unmap, row_grant_copy;
+row_fn row_grant_map, row_grant_unmap, row_grant_copy, row_ring;
 
 enum { TO_HANDLER, ROUND_TRIP, PLAIN_IRETQ };
 enum { USER_SYSCALL_MARK, USER_SYSCALL, USER_INT80, USER_DE, USER_PF };

@@ -8,7 +8,7 @@ EXTRA_PROGRAMS += $(BENCH_IMAGE)
 
 tests_bench_bench_SOURCES = tests/bench/bench.c tests/bench/bench.h tests/bench/handlers.S \
 	tests/bench/rows_call.c tests/bench/rows_event.c tests/bench/rows_grant.c \
-	tests/bench/rows_mmu.c tests/bench/rows_space.c tests/bench/rows_trap.c
+	tests/bench/rows_mmu.c tests/bench/rows_ring.c libpv/ring.c tests/bench/rows_space.c tests/bench/rows_trap.c
 tests_bench_bench_CPPFLAGS = $(GUEST_RT_CPPFLAGS) -I$(top_srcdir)/tests/bench
 tests_bench_bench_CFLAGS = $(GUEST_RT_CFLAGS)
 tests_bench_bench_CCASFLAGS = $(GUEST_RT_CFLAGS)

@@ -107,6 +107,57 @@ Test(ring, full_is_full_and_empty_is_empty)
     cr_assert_eq(toy_front_put(&front, &q), 0);
 }
 
+/* Several at once, in pieces where the ring ends; never more than there are. */
+Test(ring, batches)
+{
+    struct ask q[64], got[64];
+    struct answer a[64], back_again[64];
+    uint32_t next = 0;
+
+    open_at(0xffffffc5u);
+    for (unsigned round = 0; round < 100; round++) {
+        unsigned n = round % 40 + 1;
+
+        for (unsigned i = 0; i < n; i++)
+            q[i] = (struct ask){next + i, ~i};
+        cr_assert_eq(toy_back_get_n(&back, got, 64), 0);
+        cr_assert_eq(toy_front_put_n(&front, q, n), n);
+        toy_front_publish(&front);
+        cr_assert_eq(toy_back_get_n(&back, got, 3), n < 3 ? n : 3, "at most so many");
+        cr_assert_eq(toy_back_get_n(&back, got + 3, 61), n < 3 ? 0 : n - 3);
+        for (unsigned i = 0; i < n; i++) {
+            cr_assert(got[i].id == next + i && got[i].value == ~i);
+            a[i] = (struct answer){got[i].id, (uint64_t)got[i].id << 33};
+        }
+        cr_assert_eq(toy_back_put_n(&back, a, 64), n, "no more answers than questions");
+        toy_back_publish(&back);
+        cr_assert_eq(toy_front_get_n(&front, back_again, 64), n);
+        for (unsigned i = 0; i < n; i++)
+            cr_assert_eq(back_again[i].value, (uint64_t)(next + i) << 33);
+        next += n;
+    }
+    for (unsigned i = 0; i < 3; i++)
+        toy_front_put_n(&front, q, 64);
+    cr_assert_eq(toy_front_room(&front), 0);
+    toy_front_publish(&front);
+    ring->shared.req_prod += 1000;
+    cr_assert_eq(toy_back_get_n(&back, got, 64), -XEN_EIO);
+    cr_assert_eq(toy_back_put_n(&back, a, 1), 0);
+}
+
+/* Announced is the one that was asked for, not an earlier one. */
+Test(ring, sleep_for_several)
+{
+    struct ask q = {0, 0};
+
+    cr_assert(toy_back_sleep_for(&back, 3));
+    for (unsigned i = 1; i <= 5; i++) {
+        toy_front_put(&front, &q);
+        cr_assert_eq(toy_front_publish(&front), i == 3);
+    }
+    cr_assert_not(toy_back_sleep_for(&back, 3));
+}
+
 /* Two ends at random, far across the wrap: all arrive, once, in order, and nobody sleeps for ever.
  */
 Test(ring, a_million_across_the_wrap)
