@@ -241,12 +241,13 @@ static bool allocate(struct virtq *q)
     q->desc = (void *)ring;
     q->avail_ring = (void *)(ring + desc);
     q->used_ring = (void *)(ring + desc + avail);
+    while (1u << q->table_shift < q->max_segments)
+        q->table_shift++;
     if (q->indirect && q->max_segments > 1)
-        q->table = pages_alloc(n * q->max_segments * sizeof(*q->table));
-    if (q->table == NULL)
-        q->indirect = false;
-    else
-        q->table_address = plat_maddr(q->table);
+        q->table = pages_alloc((n << q->table_shift) * sizeof(*q->table));
+    q->indirect = q->table != NULL;
+    for (unsigned i = 0; i < n && q->indirect; i++)
+        q->desc[i].address = plat_maddr(q->table + ((size_t)i << q->table_shift));
     for (unsigned i = 0; i < n; i++)
         q->slot[i].next = (uint16_t)(i + 1);
     q->free = q->size;

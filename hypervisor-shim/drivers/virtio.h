@@ -63,19 +63,19 @@ struct virtq_segment {
     uint32_t length;  /* bytes, not 0 */
 };
 
-/* A descriptor, as the device reads it. */
+/* A descriptor, as the device reads it: an address, and length, flags and next in one word. */
 struct virtq_desc {
-    uint64_t address;
-    uint32_t length;
-    uint16_t flags, next;
+    uint64_t address, rest;
 };
+enum { VIRTQ_NEXT = 1, VIRTQ_WRITE = 2, VIRTQ_INDIRECT = 4 };
+#define VIRTQ_REST(length, flags, next) \
+    ((uint32_t)(length) | (uint64_t)(flags) << 32 | (uint64_t)(next) << 48)
+
 /* What we have for it. */
 struct virtq_avail {
     uint16_t flags, index;
     uint16_t ring[]; /* and, behind it, used_event */
 };
-enum { VIRTQ_NEXT = 1, VIRTQ_WRITE = 2, VIRTQ_INDIRECT = 4 };
-
 struct virtq_slot {
     void *cookie;
     uint32_t writable; /* bytes that the device may write */
@@ -98,8 +98,9 @@ struct virtq {
     struct virtq_desc *desc;
     struct virtq_avail *avail_ring;
     struct virtq_used *used_ring;
-    struct virtq_desc *table; /* indirect: max_segments for each slot */
-    uint64_t table_address;   /* of the machine */
+    struct virtq_desc
+        *table; /* indirect: 1 << table_shift for each slot, which names it for good */
+    uint8_t table_shift;
     struct virtq_slot *slot;
     volatile void *doorbell;
     uint64_t requests, kicks; /* counted, for whoever measures */
@@ -126,11 +127,12 @@ bool virtq_add(struct virtq *q, const struct virtq_segment *segment, unsigned ou
 
 /* The same piece by piece, where instructions count: virtq_begin(), exactly n times virtq_out()
  * and then virtq_in(), virtq_end(). False: as above. All of it in one function, so that the
- * request under construction is in registers. */
+ * request under construction is in registers. `head` is a slot's number, below q->size, that no
+ * other request in flight has. */
 struct virtq_request {
-    struct virtq_desc *at, *last;
+    struct virtq_desc *at;
     uint32_t writable;
-    uint16_t head, n;
+    uint16_t head, n, last;
     bool chain;
 };
 #define VIRTQ_INLINE static inline __attribute__((always_inline))
@@ -140,24 +142,21 @@ VIRTQ_INLINE bool virtq_begin(struct virtq *q, struct virtq_request *r, unsigned
     if (__builtin_expect(n == 0 || n > q->max_segments || !virtq_room(q, n), 0))
         return false;
     *r = (struct virtq_request){.head = q->first_free, .chain = !q->indirect};
-    r->at = r->chain ? &q->desc[r->head] : q->table + (size_t)r->head * q->max_segments;
+    r->at = r->chain ? &q->desc[r->head] : q->table + ((size_t)r->head << q->table_shift);
     return true;
 }
 
 VIRTQ_INLINE void virtq_put(struct virtq *q, struct virtq_request *r, uint64_t address,
-                            uint32_t length, uint16_t flags)
+                            uint32_t length, unsigned flags)
 {
-    struct virtq_desc *d = r->at;
-
-    d->address = address;
-    d->length = length;
-    d->flags = flags | VIRTQ_NEXT;
-    d->next = ++r->n;
-    r->last = d;
-    r->at = d + 1;
+    r->at->address = address;
+    r->n++;
     if (__builtin_expect(r->chain, 0)) { /* it is made of the slots as they are free */
-        d->next = q->slot[d - q->desc].next;
-        r->at = &q->desc[d->next];
+        r->last = (uint16_t)(r->at - q->desc);
+        r->at->rest = VIRTQ_REST(length, flags | VIRTQ_NEXT, q->slot[r->last].next);
+        r->at = &q->desc[q->slot[r->last].next];
+    } else {
+        r->at++->rest = VIRTQ_REST(length, flags | VIRTQ_NEXT, r->n);
     }
 }
 VIRTQ_INLINE void virtq_out(struct virtq *q, struct virtq_request *r, uint64_t address,
@@ -176,20 +175,22 @@ VIRTQ_INLINE void virtq_end(struct virtq *q, struct virtq_request *r, void *cook
 {
     struct virtq_slot *slot = &q->slot[r->head], *last = slot;
 
-    r->last->flags &= (uint16_t)~VIRTQ_NEXT;
     if (__builtin_expect(r->chain, 0)) {
-        last = &q->slot[r->last - q->desc];
+        last = &q->slot[r->last];
+        q->desc[r->last].rest &= ~VIRTQ_REST(0, VIRTQ_NEXT, 0);
+        q->free -= r->n;
+        q->first_free = last->next;
+        last->next = r->last; /* its own number: the last */
     } else {
-        struct virtq_desc *d = &q->desc[r->head];
-
-        d->address = q->table_address + ((uint64_t)r->head * q->max_segments) * sizeof(*d);
-        d->length = r->n * (uint32_t)sizeof(*d);
-        d->flags = VIRTQ_INDIRECT;
+        r->at[-1].rest &= ~VIRTQ_REST(0, VIRTQ_NEXT, 0);
+        q->desc[r->head].rest = VIRTQ_REST(r->n * sizeof(*r->at), VIRTQ_INDIRECT, 0);
+        q->free--;
+        q->first_free = slot->next;
+        slot->next = r->head;
     }
-    q->first_free = last->next;
-    last->next = (uint16_t)(last - q->slot); /* its own number: the last */
-    q->free -= r->chain ? r->n : 1;
-    *slot = (struct virtq_slot){cookie, r->writable, slot->next, 1};
+    slot->cookie = cookie;
+    slot->writable = r->writable;
+    slot->used = 1;
     q->avail_ring->ring[q->avail++ & (q->size - 1)] = r->head;
     q->requests++;
 }

@@ -30,6 +30,7 @@ enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4, TYPE_DISCARD = 11 };
 enum { STATUS_OK = 0, STATUS_NONE = 0xff };
 enum { DEPTH = 64, SEGMENTS = 64 }; /* bios at a time; of one request, with header and status */
 
+/* One for each slot of the queue. */
 struct request {
     struct {
         uint32_t type, reserved;
@@ -41,94 +42,127 @@ struct request {
     } range; /* BIO_DISCARD's data */
     struct bio *bio;
     uint64_t left; /* BIO_DISCARD: sectors that are not yet in any request */
-    struct request *next;
-    uint64_t address; /* of the machine: its own */
     uint8_t status;
-};
+} __attribute__((aligned(64)));
 
 struct disk_driver {
     struct blockdev dev;
     struct virtio virtio;
     struct virtq queue;
     uint32_t discard_max;
-    struct request *free;
     struct bio_list refused;
+    uint64_t requests; /* of the machine: where request[] is */
     struct request request[DEPTH];
 };
 
-/* The header before, the status behind: what is ours of a request of n segments. */
-VIRTQ_INLINE bool begin(struct disk_driver *k, struct virtq_request *v, struct request *r,
-                        unsigned n)
+#define PART(k, r, member) \
+    ((k)->requests + (uint64_t)((uint8_t *)&(r)->member - (uint8_t *)(k)->request))
+
+/* The header before, the status behind: what is ours of a request of n segments. NULL: no room. */
+VIRTQ_INLINE struct request *begin(struct disk_driver *k, struct virtq_request *v, unsigned n,
+                                   uint32_t type, uint64_t sector)
 {
+    struct request *r;
+
     if (!virtq_begin(&k->queue, v, n + 2))
-        return false;
+        return NULL;
+    r = &k->request[v->head];
+    r->header.type = type;
+    r->header.sector = sector;
     r->status = STATUS_NONE;
-    virtq_out(&k->queue, v, r->address + offsetof(struct request, header), sizeof(r->header));
-    return true;
+    virtq_out(&k->queue, v, PART(k, r, header), sizeof(r->header));
+    return r;
 }
 
 VIRTQ_INLINE void end(struct disk_driver *k, struct virtq_request *v, struct request *r)
 {
-    virtq_in(&k->queue, v, r->address + offsetof(struct request, status), 1);
+    virtq_in(&k->queue, v, PART(k, r, status), 1);
     virtq_end(&k->queue, v, r);
 }
 
-/* The next piece of a discard, as long as the device allows. */
-static bool add_discard(struct disk_driver *k, struct request *r)
+/* The next piece of a discard, `left` sectors before its end, as long as the device allows. */
+static bool add_discard(struct disk_driver *k, struct bio *b, uint64_t left)
 {
-    const struct bio *b = r->bio;
     struct virtq_request v;
+    struct request *r = begin(k, &v, 1, TYPE_DISCARD, 0);
 
-    if (!begin(k, &v, r, 1))
+    if (r == NULL)
         return false;
-    r->header.type = TYPE_DISCARD;
-    r->header.sector = 0;
-    r->range.sector = b->sector + b->sectors - r->left;
-    r->range.sectors = r->left < k->discard_max ? (uint32_t)r->left : k->discard_max;
+    r->bio = b;
+    r->range.sector = b->sector + b->sectors - left;
+    r->range.sectors = left < k->discard_max ? (uint32_t)left : k->discard_max;
     r->range.flags = 0;
-    r->left -= r->range.sectors;
-    virtq_out(&k->queue, &v, r->address + offsetof(struct request, range), sizeof(r->range));
+    r->left = left - r->range.sectors;
+    virtq_out(&k->queue, &v, PART(k, r, range), sizeof(r->range));
     end(k, &v, r);
     return true;
 }
 
-static bool add(struct disk_driver *k, struct request *r, const struct bio *b)
+static bool add_read(struct disk_driver *k, struct bio *b)
 {
-    unsigned n = b->op == BIO_FLUSH ? 0 : b->segments;
-    const struct bio_segment *s = b->segment, *stop = s + n;
+    const struct bio_segment *s = b->segment, *stop = s + b->segments;
     struct virtq_request v;
+    struct request *r = begin(k, &v, b->segments, TYPE_IN, b->sector);
 
-    if (!begin(k, &v, r, n))
+    if (r == NULL)
         return false;
-    r->header.type = b->op == BIO_READ ? TYPE_IN : b->op == BIO_WRITE ? TYPE_OUT : TYPE_FLUSH;
-    r->header.sector = b->op == BIO_FLUSH ? 0 : b->sector;
-    if (b->op == BIO_READ)
-        for (; s < stop; s++)
-            virtq_in(&k->queue, &v, s->address, s->bytes);
-    else
-        for (; s < stop; s++)
-            virtq_out(&k->queue, &v, s->address, s->bytes);
+    r->bio = b;
+    for (; s < stop; s++)
+        virtq_in(&k->queue, &v, s->address, s->bytes);
     end(k, &v, r);
     return true;
+}
+
+static bool add_write(struct disk_driver *k, struct bio *b)
+{
+    const struct bio_segment *s = b->segment, *stop = s + b->segments;
+    struct virtq_request v;
+    struct request *r = begin(k, &v, b->segments, TYPE_OUT, b->sector);
+
+    if (r == NULL)
+        return false;
+    r->bio = b;
+    for (; s < stop; s++)
+        virtq_out(&k->queue, &v, s->address, s->bytes);
+    end(k, &v, r);
+    return true;
+}
+
+static bool add_flush(struct disk_driver *k, struct bio *b)
+{
+    struct virtq_request v;
+    struct request *r = begin(k, &v, 0, TYPE_FLUSH, 0);
+
+    if (r == NULL)
+        return false;
+    r->bio = b;
+    end(k, &v, r);
+    return true;
+}
+
+static bool add(struct disk_driver *k, struct bio *b)
+{
+    switch (b->op) {
+    case BIO_READ:
+        return add_read(k, b);
+    case BIO_WRITE:
+        return add_write(k, b);
+    case BIO_FLUSH:
+        return add_flush(k, b);
+    default:
+        return add_discard(k, b, b->sectors);
+    }
 }
 
 static bool submit(struct blockdev *dev, struct bio *b)
 {
     struct disk_driver *k = dev->driver;
-    struct request *r = k->free;
 
-    if (k->virtio.broken) {
-        bio_list_add(&k->refused, b);
+    if (likely(add(k, b)))
         return true;
-    }
-    if (r == NULL)
-        return false;
-    r->bio = b;
-    r->left = b->sectors;
-    if (!(b->op == BIO_DISCARD ? add_discard(k, r) : add(k, r, b)))
-        return false;
-    k->free = r->next;
-    return true;
+    if (k->virtio.broken)
+        bio_list_add(&k->refused, b);
+    return k->virtio.broken;
 }
 
 static bool refuse_bio(struct blockdev *dev, const struct bio *b)
@@ -151,15 +185,17 @@ static void ended(struct virtq *q, void *cookie, long written)
     struct disk_driver *k =
         (struct disk_driver *)((uint8_t *)q - offsetof(struct disk_driver, queue));
     struct request *r = cookie;
+    struct bio *b = r->bio;
     bool ok = written >= 0 && *(volatile uint8_t *)&r->status == STATUS_OK;
 
-    if (ok && r->bio->op == BIO_DISCARD && r->left > 0 && add_discard(k, r)) {
-        virtq_kick(q);
-        return;
+    if (ok && b->op == BIO_DISCARD && r->left > 0) {
+        ok = add_discard(k, b, r->left); /* for which there is room: this one's */
+        if (ok) {
+            virtq_kick(q);
+            return;
+        }
     }
-    r->next = k->free;
-    k->free = r;
-    r->bio->done(r->bio, ok && (r->bio->op != BIO_DISCARD || r->left == 0));
+    b->done(b, ok);
 }
 
 static void batch_ended(struct virtq *q)
@@ -210,11 +246,7 @@ void virtio_blk_start(const struct pci_device *p)
     text_format(k->dev.name, sizeof(k->dev.name), "vd%c", 'a' + count);
     k->dev.ops = &ops;
     k->dev.driver = k;
-    for (unsigned i = 0; i < DEPTH; i++) {
-        k->request[i].address = plat_maddr(&k->request[i]);
-        k->request[i].next = k->free;
-        k->free = &k->request[i];
-    }
+    k->requests = plat_maddr(k->request);
     if (!virtio_open(&k->virtio, p, k->dev.name,
                      F_SEG_MAX | F_RO | F_BLK_SIZE | F_FLUSH | F_DISCARD) ||
         !virtq_init(&k->queue, &k->virtio, 0, DEPTH, SEGMENTS, ended))

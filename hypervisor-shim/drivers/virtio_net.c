@@ -34,35 +34,22 @@ struct slot {
     uint8_t packet[NETDEV_HEADER]; /* sending: right behind the header */
     uint32_t cookie;               /* sending */
     mfn_t page;                    /* receiving */
-    uint64_t address;              /* of the machine: its header */
-    struct slot *next;
 };
 
 struct card {
     struct netdev dev;
     struct virtio virtio;
     struct virtq queue[QUEUES];
-    struct slot *slot[QUEUES], *free[QUEUES];
-    struct slot *lost; /* sent to a broken card */
-    bool losing;
+    struct slot *slot[QUEUES]; /* one for each of the queue's */
+    uint64_t slots[QUEUES];    /* of the machine: where they are */
+    struct lost {              /* sent to a broken card */
+        uint32_t cookie[SLOTS];
+        unsigned n;
+        bool running;
+    } lost;
 };
 
 static struct card *the_card;
-
-static struct slot *slot_take(struct card *c, unsigned queue)
-{
-    struct slot *s = c->free[queue];
-
-    if (s)
-        c->free[queue] = s->next;
-    return s;
-}
-
-static void slot_put(struct card *c, unsigned queue, struct slot *s)
-{
-    s->next = c->free[queue];
-    c->free[queue] = s;
-}
 
 /* -- to the wire ---------------------------------------------------------------------------- */
 
@@ -70,21 +57,17 @@ static bool send(struct netdev *nd, const struct netdev_packet *p)
 {
     struct card *c = nd->driver;
     struct virtq *q = &c->queue[TX];
-    struct slot *s = slot_take(c, TX);
     struct virtq_request r;
+    struct slot *s;
 
-    if (s == NULL)
-        return false;
-    s->cookie = p->cookie;
-    if (c->virtio.broken) {
-        s->next = c->lost;
-        c->lost = s;
+    if (!virtq_begin(q, &r, 1 + p->segments)) {
+        if (!c->virtio.broken || c->lost.n == SLOTS)
+            return false;
+        c->lost.cookie[c->lost.n++] = p->cookie;
         return true;
     }
-    if (!virtq_begin(q, &r, 1 + p->segments)) {
-        slot_put(c, TX, s);
-        return false;
-    }
+    s = &c->slot[TX][r.head];
+    s->cookie = p->cookie;
     s->header = (struct net_header){0};
     if (p->csum_start | p->csum_offset) {
         s->header.flags = NEEDS_CSUM;
@@ -92,7 +75,8 @@ static bool send(struct netdev *nd, const struct netdev_packet *p)
         s->header.csum_offset = p->csum_offset;
     }
     __builtin_memcpy(s->packet, p->header, p->header_length);
-    virtq_out(q, &r, s->address, (uint32_t)sizeof(s->header) + p->header_length);
+    virtq_out(q, &r, c->slots[TX] + r.head * sizeof(*s),
+              (uint32_t)sizeof(s->header) + p->header_length);
     for (unsigned i = 0; i < p->segments; i++)
         virtq_out(q, &r, p->segment[i].maddr, p->segment[i].length);
     virtq_end(q, &r, s);
@@ -101,32 +85,23 @@ static bool send(struct netdev *nd, const struct netdev_packet *p)
 
 static void sent(struct virtq *q, void *cookie, long written)
 {
-    struct card *c = the_card;
-    struct slot *s = cookie;
-
     (void)q;
     (void)written;
-    slot_put(c, TX, s);
-    netdev_sent(&c->dev, s->cookie);
+    netdev_sent(&the_card->dev, ((struct slot *)cookie)->cookie);
 }
 
 /* What was sent to a broken card is over; that may bring more of it. */
 static void lose(struct card *c)
 {
-    struct slot *s;
-
-    if (c->losing || !c->lost)
+    if (c->lost.running || !c->lost.n)
         return;
-    c->losing = true;
-    while ((s = c->lost) != NULL) {
-        for (; s; s = c->lost) {
-            c->lost = s->next;
-            slot_put(c, TX, s);
-            netdev_sent(&c->dev, s->cookie);
-        }
-        netdev_batch_end(&c->dev);
+    c->lost.running = true;
+    while (c->lost.n) {
+        netdev_sent(&c->dev, c->lost.cookie[--c->lost.n]);
+        if (!c->lost.n)
+            netdev_batch_end(&c->dev);
     }
-    c->losing = false;
+    c->lost.running = false;
 }
 
 /* -- from the wire ------------------------------------------------------------------------------
@@ -136,17 +111,14 @@ static bool supply(struct netdev *nd, mfn_t page)
 {
     struct card *c = nd->driver;
     struct virtq *q = &c->queue[RX];
-    struct slot *s = slot_take(c, RX);
     struct virtq_request r;
+    struct slot *s;
 
-    if (s == NULL)
+    if (!virtq_begin(q, &r, 2))
         return false;
-    if (!virtq_begin(q, &r, 2)) {
-        slot_put(c, RX, s);
-        return false;
-    }
+    s = &c->slot[RX][r.head];
     s->page = page;
-    virtq_in(q, &r, s->address, sizeof(s->header));
+    virtq_in(q, &r, c->slots[RX] + r.head * sizeof(*s), sizeof(s->header));
     virtq_in(q, &r, page.n << PV_PAGE_SHIFT, PV_PAGE_SIZE);
     virtq_end(q, &r, s);
     return true;
@@ -164,7 +136,6 @@ static void received(struct virtq *q, void *cookie, long written)
     if (c->dev.features & NETDEV_GUEST_CSUM)
         flags =
             (said & DATA_VALID ? NETDEV_RX_VALID : 0) | (said & NEEDS_CSUM ? NETDEV_RX_BLANK : 0);
-    slot_put(c, RX, s);
     netdev_received(&c->dev, s->page, 0, length > 0 ? (unsigned)length : 0, flags);
 }
 
@@ -200,10 +171,7 @@ static bool queue_make(struct card *c, unsigned n, unsigned segments,
         virtio_fail(&c->virtio, "there is no memory for it, or its queues are too short");
         return false;
     }
-    for (unsigned i = 0; i < q->size; i++) {
-        c->slot[n][i].address = plat_maddr(&c->slot[n][i].header);
-        slot_put(c, n, &c->slot[n][i]);
-    }
+    c->slots[n] = plat_maddr(c->slot[n]);
     return true;
 }
 
