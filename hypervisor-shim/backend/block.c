@@ -211,6 +211,7 @@ static int indirect(struct vbd *b, struct request *r, const struct xen_blkif_req
     struct grant_access page;
     unsigned n = q->nr_segments;
 
+    r->operation = q->indirect_op; /* which the response names, as Linux's front-end insists */
     if (q->indirect_op != XEN_BLKIF_OP_READ && q->indirect_op != XEN_BLKIF_OP_WRITE)
         return refuse_request(b, RULE_BLOCK_OPERATION, .value = q->indirect_op);
     if (n && n <= b->max_segments) {

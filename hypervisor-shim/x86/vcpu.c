@@ -8,9 +8,11 @@
  *   page 0..13  its GDT frames (or a page of nothing)      page 14  the hypervisor's descriptors
  *   page 16..31 its LDT, mapped page by page as it is missed
  *
- * Invariants: CR0.TS is clear only while the vCPU that runs owns the FPU and did not ask for TS;
- * XCR0 is the running vCPU's, except inside fpu_save() and fpu_load(), which move all
- * components. Debug registers are live only while DR7 enables one of them.
+ * Invariants: the vCPU that runs owns the FPU, and CR0.TS is what it asked for. Its state comes with
+ * the switch and not at the first use: state that waits for a #NM can be read speculatively, and
+ * QEMU's XSAVE and XRSTOR (7.2) take no notice of TS. XCR0 is the running vCPU's, except inside
+ * fpu_save() and fpu_load(), which move all components. Debug registers are live only while DR7
+ * enables one of them.
  */
 #include "x86.h"
 #include "../core/frame.h"
@@ -447,7 +449,9 @@ void plat_vcpu_switch(struct vcpu *prev, struct vcpu *next)
     write_gs_base(next->segbase[gs_active(next)]);
     wrmsr(MSR_KERNEL_GS_BASE, next->segbase[gs_inactive(next)]);
     xcr0_write(next->xcr0);
-    ts_write(next->ts || hv.cpu[0].fpu_owner != next);
+    if (hv.cpu[0].fpu_owner != next)
+        plat_fpu_restore(next);
+    ts_write(next->ts);
     if (next->dr[7] & DR7_ACTIVE)
         debugregs_load(next);
 }
