@@ -92,13 +92,14 @@ enum net_sent net_uplink_send(struct net_packet *p)
     struct netdev *nd = net.uplink;
     bool sum = p->flags & XEN_NETTXF_csum_blank, ours = sum && !(nd->features & NETDEV_CSUM);
     struct flight *f = flights_free ? &flights[flights_free - 1] : NULL;
-    struct netdev_packet np = {.segments = 0};
+    struct netdev_packet np; /* its segments are many: only what is used is filled in */
     uint8_t header[NETDEV_HEADER];
     unsigned taken = !sum ? SWITCH_HEADER : p->bytes < NETDEV_HEADER ? p->bytes : NETDEV_HEADER;
 
     if (!f)
         return NET_NO_ROOM;
     f->pins = 0;
+    np.segments = np.csum_start = np.csum_offset = 0;
     if (!pin_all(p, f, &np, header, taken)) {
         unpin_all(f);
         return NET_REFUSED;

@@ -23,6 +23,8 @@ $(BENCH_PLUGIN): tests/bench/count.c
 	  $(srcdir)/tests/bench/count.c
 CLEANFILES += $(BENCH_PLUGIN)
 
-bench: all $(BENCH_IMAGE) $(BENCH_PLUGIN)
+bench: all $(BENCH_IMAGE) $(BENCH_PLUGIN) tests/guests/netload
 	$(AM_V_at)$(TEST_ENV) BENCH_IMAGE=$(BENCH_IMAGE) BENCH_PLUGIN=$(BENCH_PLUGIN) sh $(top_srcdir)/tests/bench/report tests/bench
+	@echo 'network: instructions of the shim for a packet'
+	$(AM_V_at)$(TEST_ENV) sh $(top_srcdir)/tests/guests/netload.sh figures
 .PHONY: bench

@@ -184,6 +184,7 @@ tests_guests_mistakes_DEPENDENCIES = $(EXAMPLE_DEPS)
 # Packets from one guest to another.
 EXTRA_PROGRAMS += tests/guests/netload
 GUEST_TEST_DEPS += tests/guests/netload
+GUEST_TESTS += tests/guests/netload.sh
 tests_guests_netload_SOURCES = tests/guests/netload.c
 tests_guests_netload_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
 tests_guests_netload_CFLAGS = $(EXAMPLE_CFLAGS)

@@ -45,3 +45,10 @@ tests_unit_backend_net_CFLAGS = $(TEST_CFLAGS) -Wno-unused-function -Wno-unused-
 tests_unit_backend_net_LDFLAGS = $(TEST_LDFLAGS)
 tests_unit_backend_net_LDADD = tests/support/libhosted.a $(TEST_LIBS)
 endif
+
+# Plain, as the hypervisor is compiled: sanitizers would be counted.
+check_PROGRAMS += tests/unit/backend/switch_count
+HOST_TESTS += tests/unit/backend/switch_count
+tests_unit_backend_switch_count_SOURCES = tests/unit/backend/switch_count.c hypervisor-shim/backend/switch.c
+tests_unit_backend_switch_count_CPPFLAGS = $(HOST_CPPFLAGS) -I$(top_srcdir)/hypervisor-shim
+tests_unit_backend_switch_count_CFLAGS = $(HOST_CFLAGS)
