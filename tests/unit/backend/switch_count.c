@@ -3,7 +3,6 @@
  * switch_count.c - how many instructions it takes to find out whom a packet is for: the switch, one
  * step at a time, as the processor counts them. TAP.
  */
-#define _GNU_SOURCE
 #include "backend/switch.h"
 #include <stdio.h>
 #include <signal.h>
