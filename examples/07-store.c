@@ -7,6 +7,8 @@
  */
 #include <pv/pv.h>
 
+PV_NEEDS("xenstore");
+
 static bool seen;
 
 static void changed(struct pv_xenstore_watch *w)

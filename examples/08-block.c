@@ -5,6 +5,8 @@
  */
 #include <pv/pv.h>
 
+PV_NEEDS("xenstore");
+
 #define BATCH 16
 
 static struct pv_block disk;

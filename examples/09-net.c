@@ -12,6 +12,8 @@
  */
 #include <pv/pv.h>
 
+PV_NEEDS("xenstore");
+
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 #define memcmp __builtin_memcmp
