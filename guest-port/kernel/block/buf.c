@@ -5,8 +5,9 @@
  * Invariants:
  *   - a buffer is on the LRU list exactly when nobody holds it and it is clean;
  *   - a dirty buffer is on the dirty list and has one reference of its own, so it never leaves;
- *   - B_IO is set while a bio for it is under way; only one is at a time. Contents may change
- *     during a write (the holder marks it dirty again): the last contents reach the disk.
+ *   - B_IO is set while its bio is under way; only one is at a time, and starting it never sleeps,
+ *     so nothing is read twice, over what was changed meanwhile. Contents may change during a
+ *     write (the holder marks it dirty again): the last contents reach the disk.
  */
 #include "block.h"
 #include "errno.h"
@@ -106,15 +107,9 @@ static struct buf *get(struct block_device *bd, u64 block, u32 size)
 
 /* --- input and output ------------------------------------------------------------------------- */
 
-struct buf_io {
-    struct bio bio;
-    struct buf *buf;
-};
-
 static void io_done(struct bio *bio)
 {
-    struct buf_io *io = container_of(bio, struct buf_io, bio);
-    struct buf *b = io->buf;
+    struct buf *b = bio->priv;
 
     if (bio->error)
         b->flags |= B_ERROR;
@@ -122,22 +117,17 @@ static void io_done(struct bio *bio)
         b->flags = (b->flags | B_UPTODATE) & ~B_ERROR;
     b->flags &= ~B_IO;
     wake_up(&b->q);
-    kfree(io);
 }
 
-static int start_io(struct buf *b, enum bio_op op)
+/* Never sleeps: who has found B_IO clear is the one who sets it. */
+static void start_io(struct buf *b, enum bio_op op)
 {
-    struct buf_io *io = kmalloc(sizeof(*io), GFP_KERNEL);
-
-    if (!io)
-        return -ENOMEM;
-    io->buf = b;
-    bio_init(&io->bio, b->bdev, op, b->block * (b->size >> SECTOR_SHIFT));
-    bio_add(&io->bio, virt_page(b->data), (u64)b->data & (PAGE_SIZE - 1), b->size);
-    io->bio.done = io_done;
+    bio_init(&b->bio, b->bdev, op, b->block * (b->size >> SECTOR_SHIFT));
+    bio_add(&b->bio, virt_page(b->data), (u64)b->data & (PAGE_SIZE - 1), b->size);
+    b->bio.done = io_done;
+    b->bio.priv = b;
     b->flags |= B_IO;
-    bio_submit(&io->bio);
-    return 0;
+    bio_submit(&b->bio);
 }
 
 static void wait_io(struct buf *b)
@@ -148,19 +138,17 @@ static void wait_io(struct buf *b)
 struct buf *buf_read(struct block_device *bd, u64 block, u32 size)
 {
     struct buf *b = get(bd, block, size);
-    int err = 0;
 
     if (IS_ERR(b) || (b->flags & B_UPTODATE))
         return b;
     wait_io(b);
     if (!(b->flags & B_UPTODATE)) {
-        err = start_io(b, BIO_READ);
-        if (!err)
-            wait_io(b);
+        start_io(b, BIO_READ);
+        wait_io(b);
     }
-    if (err || !(b->flags & B_UPTODATE)) {
+    if (!(b->flags & B_UPTODATE)) {
         buf_put(b);
-        return ERR_PTR(err ? err : -EIO);
+        return ERR_PTR(-EIO);
     }
     return b;
 }
@@ -214,11 +202,9 @@ int buf_write_sync(struct buf *b)
         b->refs--;
     }
     b->flags &= ~B_ERROR;
-    err = start_io(b, BIO_WRITE);
-    if (!err) {
-        wait_io(b);
-        err = b->flags & B_ERROR ? -EIO : 0;
-    }
+    start_io(b, BIO_WRITE);
+    wait_io(b);
+    err = b->flags & B_ERROR ? -EIO : 0;
     buf_put(b);
     return err;
 }
@@ -227,7 +213,7 @@ static struct buf *next_dirty(struct block_device *bd, u64 before)
 {
     struct buf *b;
 
-    list_for_each(b, &dirty, dirty)
+    list_for_each (b, &dirty, dirty)
         if ((!bd || b->bdev == bd) && b->dirtied <= before)
             return b;
     return NULL;
@@ -241,7 +227,7 @@ int buf_sync(struct block_device *bd)
     u64 now = clock_mono_ns();
     struct buf *batch[BATCH], *b;
     unsigned n;
-    int err = 0, e;
+    int err = 0;
 
     do {
         for (n = 0; n < BATCH && (b = next_dirty(bd, now)); n++) {
@@ -249,12 +235,7 @@ int buf_sync(struct block_device *bd)
             batch[n] = b;
             wait_io(b);
             b->flags &= ~B_ERROR;
-            e = start_io(b, BIO_WRITE);
-            if (e) {
-                buf_dirty(b); /* try again another time */
-                b->dirtied = now + 1;
-                err = e;
-            }
+            start_io(b, BIO_WRITE);
         }
         for (unsigned i = 0; i < n; i++) {
             wait_io(batch[i]);
@@ -289,7 +270,7 @@ void buf_invalidate(struct block_device *bd)
     struct buf *b, *n;
 
     buf_sync(bd);
-    list_for_each_safe(b, n, &bd->bufs, dev_link) {
+    list_for_each_safe (b, n, &bd->bufs, dev_link) {
         if (b->refs)
             continue;
         unhash(b);

@@ -88,6 +88,7 @@ struct buf {
     struct list lru, dirty, dev_link;
     struct wait_queue q;
     u64 dirtied; /* clock_mono_ns */
+    struct bio bio;
 };
 
 /* Returns a referenced buffer with valid contents, or ERR_PTR. Sleeps. */
