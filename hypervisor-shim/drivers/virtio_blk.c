@@ -55,88 +55,83 @@ struct disk_driver {
     struct request request[DEPTH];
 };
 
-#define PART(k, r, member) \
-    ((k)->requests + (uint64_t)((uint8_t *)&(r)->member - (uint8_t *)(k)->request))
-
-/* The header before, the status behind: what is ours of a request of n segments. NULL: no room. */
-VIRTQ_INLINE struct request *begin(struct disk_driver *k, struct virtq_request *v, unsigned n,
-                                   uint32_t type, uint64_t sector)
-{
+/* A request under construction: for the device, and for us. */
+struct draft {
+    struct virtq_request v;
     struct request *r;
+    uint64_t at; /* r, for the device */
+};
 
-    if (!virtq_begin(&k->queue, v, n + 2))
-        return NULL;
-    r = &k->request[v->head];
-    r->header.type = type;
-    r->header.sector = sector;
-    r->status = STATUS_NONE;
-    virtq_out(&k->queue, v, PART(k, r, header), sizeof(r->header));
-    return r;
+/* The header before, the status behind: what is ours of a request of n segments. False: no room. */
+VIRTQ_INLINE bool begin(struct disk_driver *k, struct draft *d, struct bio *b, unsigned n,
+                        uint32_t type, uint64_t sector)
+{
+    if (!virtq_begin(&k->queue, &d->v, n + 2))
+        return false;
+    d->r = &k->request[d->v.head];
+    d->at = k->requests + d->v.head * sizeof(*d->r);
+    d->r->header.type = type;
+    d->r->header.sector = sector;
+    d->r->bio = b;
+    d->r->status = STATUS_NONE;
+    virtq_out(&k->queue, &d->v, d->at, sizeof(d->r->header));
+    return true;
 }
 
-VIRTQ_INLINE void end(struct disk_driver *k, struct virtq_request *v, struct request *r)
+VIRTQ_INLINE void end(struct disk_driver *k, struct draft *d)
 {
-    virtq_in(&k->queue, v, PART(k, r, status), 1);
-    virtq_end(&k->queue, v, r);
+    virtq_in(&k->queue, &d->v, d->at + offsetof(struct request, status), 1);
+    virtq_end(&k->queue, &d->v, d->r);
 }
 
 /* The next piece of a discard, `left` sectors before its end, as long as the device allows. */
 static bool add_discard(struct disk_driver *k, struct bio *b, uint64_t left)
 {
-    struct virtq_request v;
-    struct request *r = begin(k, &v, 1, TYPE_DISCARD, 0);
+    uint32_t n = left < k->discard_max ? (uint32_t)left : k->discard_max;
+    struct draft d;
 
-    if (r == NULL)
+    if (!begin(k, &d, b, 1, TYPE_DISCARD, 0))
         return false;
-    r->bio = b;
-    r->range.sector = b->sector + b->sectors - left;
-    r->range.sectors = left < k->discard_max ? (uint32_t)left : k->discard_max;
-    r->range.flags = 0;
-    r->left = left - r->range.sectors;
-    virtq_out(&k->queue, &v, PART(k, r, range), sizeof(r->range));
-    end(k, &v, r);
+    d.r->range.sector = b->sector + b->sectors - left;
+    d.r->range.sectors = n;
+    d.r->range.flags = 0;
+    d.r->left = left - n;
+    virtq_out(&k->queue, &d.v, d.at + offsetof(struct request, range), sizeof(d.r->range));
+    end(k, &d);
     return true;
 }
 
 static bool add_read(struct disk_driver *k, struct bio *b)
 {
-    const struct bio_segment *s = b->segment, *stop = s + b->segments;
-    struct virtq_request v;
-    struct request *r = begin(k, &v, b->segments, TYPE_IN, b->sector);
+    struct draft d;
 
-    if (r == NULL)
+    if (!begin(k, &d, b, b->segments, TYPE_IN, b->sector))
         return false;
-    r->bio = b;
-    for (; s < stop; s++)
-        virtq_in(&k->queue, &v, s->address, s->bytes);
-    end(k, &v, r);
+    for (unsigned i = 0; i < b->segments; i++)
+        virtq_in(&k->queue, &d.v, b->segment[i].address, b->segment[i].bytes);
+    end(k, &d);
     return true;
 }
 
 static bool add_write(struct disk_driver *k, struct bio *b)
 {
-    const struct bio_segment *s = b->segment, *stop = s + b->segments;
-    struct virtq_request v;
-    struct request *r = begin(k, &v, b->segments, TYPE_OUT, b->sector);
+    struct draft d;
 
-    if (r == NULL)
+    if (!begin(k, &d, b, b->segments, TYPE_OUT, b->sector))
         return false;
-    r->bio = b;
-    for (; s < stop; s++)
-        virtq_out(&k->queue, &v, s->address, s->bytes);
-    end(k, &v, r);
+    for (unsigned i = 0; i < b->segments; i++)
+        virtq_out(&k->queue, &d.v, b->segment[i].address, b->segment[i].bytes);
+    end(k, &d);
     return true;
 }
 
 static bool add_flush(struct disk_driver *k, struct bio *b)
 {
-    struct virtq_request v;
-    struct request *r = begin(k, &v, 0, TYPE_FLUSH, 0);
+    struct draft d;
 
-    if (r == NULL)
+    if (!begin(k, &d, b, 0, TYPE_FLUSH, 0))
         return false;
-    r->bio = b;
-    end(k, &v, r);
+    end(k, &d);
     return true;
 }
 
