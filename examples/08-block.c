@@ -4,9 +4,7 @@
  * written, flushed and read back. The disk is the user's own, so the block is put back as it was.
  */
 #include <pv/pv.h>
-
 PV_NEEDS("xenstore");
-
 #define BATCH 16
 
 static struct pv_block disk;

@@ -134,22 +134,23 @@ static bool collect(struct pv_net *n, struct pv_net_send **ended)
 
     while ((got = pv_net_tx_front_get(&n->tx, &rsp)) > 0) {
         struct pv_net_send *s;
-        bool released = true;
+        bool possible, released;
 
-        if (!pv_ring_ids_end(&n->tx_ids, rsp.id, &cookie) || rsp.status > 0 ||
-            rsp.status < XEN_NETIF_RSP_DROPPED)
+        if (!pv_ring_ids_end(&n->tx_ids, rsp.id, &cookie))
             return false;
+        possible = rsp.status <= 0 && rsp.status >= XEN_NETIF_RSP_DROPPED;
         s = cookie;
-        if (!s)
-            continue; /* a copy, whose page stays lent */
-        released = pv_grant_end(n->tx_ref[rsp.id]) == 0;
-        if (!released || (rsp.status && !s->status))
-            s->status = released ? -XEN_EIO : -XEN_EBUSY;
-        if (--s->slots == 0) {
-            s->next = *ended;
-            *ended = s;
+        if (s) { /* no copy, whose page stays lent */
+            released = pv_grant_end(n->tx_ref[rsp.id]) == 0;
+            possible &= released;
+            if (!released || (rsp.status && !s->status))
+                s->status = released ? -XEN_EIO : -XEN_EBUSY;
+            if (--s->slots == 0) {
+                s->next = *ended;
+                *ended = s;
+            }
         }
-        if (!released)
+        if (!possible)
             return false;
     }
     return got == 0;
@@ -232,8 +233,8 @@ int pv_net_send_copy(struct pv_net *n, const struct pv_net_bytes *bytes, unsigne
 
     for (unsigned i = 0; i < count && total <= PV_PAGE_SIZE; i++)
         total += bytes[i].len <= PV_PAGE_SIZE ? bytes[i].len : PV_PAGE_SIZE + 1;
-    if (n->up && !pv_net_room(n, 1))
-        honest = collect(n, &ended);
+    if (n->up)
+        honest = collect(n, &ended); /* so that few pages serve for many copies */
     if (!n->up)
         err = -XEN_EIO;
     else if (!total || total > PV_PAGE_SIZE)
@@ -340,13 +341,15 @@ static void show(struct pv_net *n)
         n->pieces = 0; /* kept */
 }
 
-/* Both rings are empty, and events will come: the next packet, or half of what is being sent. */
+/*
+ * Both rings are empty, and events will come: for the next packet, and when half of what is being
+ * sent has been. With nothing under way that is the first of what will be.
+ */
 static bool sleep(struct pv_net *n)
 {
     uint32_t under_way = n->tx.end.published - n->tx.end.consumed;
 
-    return pv_net_rx_front_sleep(&n->rx) &&
-           (!under_way || pv_net_tx_front_sleep_for(&n->tx, under_way / 2 + 1));
+    return pv_net_rx_front_sleep(&n->rx) && pv_net_tx_front_sleep_for(&n->tx, under_way / 2 + 1);
 }
 
 static unsigned poll_once(struct pv_net *n)

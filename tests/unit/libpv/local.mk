@@ -16,7 +16,7 @@ check_PROGRAMS += tests/unit/libpv/libpv
 HOST_TESTS += tests/unit/libpv/libpv
 tests_unit_libpv_libpv_SOURCES = tests/unit/libpv/block.c tests/unit/libpv/disk.c \
 	tests/unit/libpv/disk.h tests/unit/libpv/events.c tests/unit/libpv/fake.c \
-	tests/unit/libpv/fake.h tests/unit/libpv/memory.c tests/unit/libpv/ring.c \
+	tests/unit/libpv/fake.h tests/unit/libpv/memory.c tests/unit/libpv/net.c tests/unit/libpv/ring.c \
 	tests/unit/libpv/store.c tests/unit/libpv/text.c tests/unit/libpv/world.c \
 	tests/unit/libpv/world.h
 tests_unit_libpv_libpv_CPPFLAGS = $(TEST_CPPFLAGS)
