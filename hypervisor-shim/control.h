@@ -53,6 +53,7 @@ enum control_op {
     CONTROL_STORE,         /* buffer: a xenstore request (header and payload), with room for the
                               answer, which takes its place. value: the answer's bytes */
     CONTROL_POWER_OFF,     /* the machine ends at once; no reply */
+    CONTROL_TRACE,         /* arg[0]: enum trace_class of what is to be recorded. value: what was */
     CONTROL_OPS,
     CONTROL_XEN = 64, /* number: a hypercall of Xen's, arg[]: its arguments; pointers are
                          addresses in buffers */

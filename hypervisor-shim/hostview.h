@@ -20,7 +20,8 @@
  * the machine's virtio disks in PCI order, or ram0 ...; the guest sees them as xvda, xvdb ...
  * Guests come in the order of their domids (1 ...). A module without role= is a kernel with default
  * settings (64M, 1 vCPU, named by its domid) and the whole string as command line. Options of the shim's own
- * command line: `noexit` (stay after the last guest ended, for `pvctl --keep`), `loglvl=N`.
+ * command line: `noexit` (stay after the last guest ended, for `pvctl --keep`), `loglvl=N`,
+ * `trace=NAME` with NAME hypercall, trap, switch, bounce or disk.
  * When the last guest has ended the shim writes EXIT_STATUS to QEMU's isa-debug-exit port
  * 0xf4 where there is one (QEMU then exits with status*2+1), else powers off by ACPI.
  */
@@ -32,7 +33,7 @@
 
 #define HOSTVIEW_ADDRESS 0x200000ull              /* the shim is linked so that this is its first data page */
 #define HOSTVIEW_MAGIC   0x776976746f687670ull    /* "pvhostiw" in memory order p v h o t v i w */
-#define HOSTVIEW_VERSION 2
+#define HOSTVIEW_VERSION 3
 
 /* Exit statuses by isa-debug-exit; the whole story is in the domain table. */
 enum { HOSTVIEW_EXIT_OK = 0, HOSTVIEW_EXIT_CRASHED = 1, HOSTVIEW_EXIT_PANIC = 2 };
@@ -57,6 +58,29 @@ struct hostview_domain {
     char name[HOSTVIEW_NAME];
 };
 
+/* The trace: what is recorded while its class is switched on (CONTROL_TRACE, trace=NAME). */
+enum trace_class {
+    TRACE_HYPERCALL = 1 << 0, /* a: number, b: first argument */
+    TRACE_TRAP = 1 << 1,      /* a: vector, b: address or error code */
+    TRACE_SWITCH = 1 << 2,    /* a: time */
+    TRACE_BOUNCE = 1 << 3,    /* a: handler, b: vector */
+    TRACE_DISK_ADD = 1 << 4,  /* a request came; a: sector, b: sectors */
+    TRACE_DISK_GO = 1 << 5,   /* it goes to the device */
+    TRACE_DISK_DONE = 1 << 6,
+    TRACE_DISK = TRACE_DISK_ADD | TRACE_DISK_GO | TRACE_DISK_DONE,
+    TRACE_ALL = (1 << 7) - 1,
+};
+
+struct trace_record {
+    uint64_t tsc;
+    uint16_t domid, vcpu;
+    uint32_t class;
+    uint64_t a, b;
+};
+_Static_assert(sizeof(struct trace_record) == 32, "the host reads it");
+
+enum { TRACE_RECORDS = 1024 };
+
 struct hostview {
     uint64_t magic;
     uint32_t version, size;
@@ -76,6 +100,9 @@ struct hostview {
     uint64_t host_reasons;         /* address of the struct reason_ring of what the host was refused */
     uint32_t control;              /* CONTROL_VERSION of control.h; 0: there is no channel */
     uint32_t created;              /* guests that there have ever been */
+    uint64_t trace;                /* address of struct trace_record[TRACE_RECORDS] */
+    uint64_t trace_count;          /* address of the uint64_t that counts records ever written */
+    uint64_t tsc_base, tsc_khz;    /* TSC at system time 0, and its pace */
     struct hostview_domain domain[HOSTVIEW_DOMAINS];
 };
 

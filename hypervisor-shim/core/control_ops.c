@@ -15,6 +15,7 @@
 #include "platform.h"
 #include "sched.h"
 #include "text.h"
+#include "trace.h"
 #include "../backend/console.h"
 #include "../backend/diskspec.h"
 #include "../backend/xenstore.h"
@@ -306,6 +307,17 @@ static long do_power_off(struct client *c, const struct control_request *r)
     plat_power_off(HOSTVIEW_EXIT_OK);
 }
 
+static long do_trace(struct client *c, const struct control_request *r)
+{
+    uint32_t before = hv.trace_mask;
+
+    (void)c;
+    if (r->arg[0] & ~(uint64_t)TRACE_ALL)
+        return no(RULE_CONTROL_FLAGS, .value = r->arg[0], .limit = TRACE_ALL);
+    hv.trace_mask = (uint32_t)r->arg[0];
+    return before;
+}
+
 /* -- the table ------------------------------------------------------------------------------------
  */
 
@@ -328,6 +340,7 @@ static const struct {
     [CONTROL_CONSOLE_INPUT] = {do_console_input, DOMAIN | ALIVE | BUFFER, NULL},
     [CONTROL_STORE] = {do_store, BUFFER, NULL},
     [CONTROL_POWER_OFF] = {do_power_off, 0, NULL},
+    [CONTROL_TRACE] = {do_trace, 0, NULL},
 };
 
 static long check(const struct control_request *r)

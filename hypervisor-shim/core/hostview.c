@@ -12,6 +12,7 @@
 #include "log.h"
 #include "platform.h"
 #include "text.h"
+#include "trace.h"
 #include "../backend/console.h"
 #include <pv/abi/sched.h>
 #include <stdatomic.h>
@@ -101,6 +102,10 @@ void hostview_publish(void)
     hostview.host_reasons = plat_maddr(&control_reasons()->reasons);
     hostview.control = control_ready() ? CONTROL_VERSION : 0;
     hostview.created = hv.created;
+    hostview.trace = plat_maddr(trace_ring);
+    hostview.trace_count = plat_maddr(&trace_count);
+    hostview.tsc_base = hv.tsc_base;
+    hostview.tsc_khz = hv.tsc_khz;
     hostview.ended = hv.created && hv.ended == hv.guests;
     for (unsigned i = 0; i < MAX_DOMAINS; i++)
         if (hv.domain[i])

@@ -9,26 +9,7 @@
 #define HV_TRACE_H
 
 #include "domain.h"
-
-enum trace_class {
-    TRACE_HYPERCALL = 1 << 0, /* a: number, b: first argument */
-    TRACE_TRAP = 1 << 1,      /* a: vector, b: address or error code */
-    TRACE_SWITCH = 1 << 2,    /* a: time */
-    TRACE_BOUNCE = 1 << 3,    /* a: handler, b: vector */
-    TRACE_DISK_ADD = 1 << 4,  /* a request came; a: sector, b: sectors */
-    TRACE_DISK_GO = 1 << 5,   /* it goes to the device */
-    TRACE_DISK_DONE = 1 << 6,
-};
-
-struct trace_record {
-    uint64_t tsc;
-    uint16_t domid, vcpu;
-    uint32_t class;
-    uint64_t a, b;
-};
-_Static_assert(sizeof(struct trace_record) == 32, "the host reads it");
-
-enum { TRACE_RECORDS = 1024 };
+#include "../hostview.h" /* what a record is */
 
 extern struct trace_record trace_ring[TRACE_RECORDS];
 extern uint64_t trace_count; /* ever recorded */

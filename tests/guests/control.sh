@@ -67,6 +67,9 @@ pv unpause ticker
 [ $? = 2 ] && grep -q 'CONTROL_NOT_PAUSED' err && pv why host && grep -q 'CONTROL_NOT_PAUSED' out
 verdict 'what the host is refused has a reason, too'
 
+pv trace --machine m on switch disk && until_says 'd2v0 *switch  *runs' trace --machine m && pv trace --machine m off && pv trace --json --machine m && grep -q '"class": "switch"' out
+verdict 'the trace is switched on, shown, and off'
+
 # -- console and store -----------------------------------------------------------------------------
 pv store ls /local/domain/2 && grep -q '^name = "left"$' out && grep -q '^  availability = "online"$\|^    availability = "online"$' out
 verdict 'the store is shown'

@@ -211,6 +211,9 @@ refuse 'store: what?' 'store wants ls' store
 refuse 'store: read what?' 'store wants ls' store read
 refuse 'store: write what?' 'store wants ls' store write /a
 refuse 'store: no such thing' 'store wants ls' store eat /a
+refuse 'trace: no such class' 'no class banana' trace on banana
+refuse 'trace: on what?' 'trace on wants a class' trace on
+refuse 'trace: off what?' 'takes nothing behind it' trace off disk
 refuse 'up: on Xen' 'up is about the shim' up --on xen
 refuse 'up: an option' '--fly is not an option' up --fly
 echo "1..$n"

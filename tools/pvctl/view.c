@@ -136,3 +136,27 @@ size_t view_ring(const struct view *v, uint64_t address, struct reason *out, siz
     free(ring);
     return n;
 }
+
+size_t view_trace(const struct view *v, struct trace_record *out)
+{
+    const volatile uint64_t *count = view_at(v, v->page.trace_count, sizeof(*count));
+    const struct trace_record *ring = view_at(v, v->page.trace, TRACE_RECORDS * sizeof(*ring));
+    uint64_t before, after, first;
+    size_t n = 0;
+
+    if (!count || !ring || v->page.trace % 8 || v->page.trace_count % 8)
+        return 0;
+    before = *count;
+    first = before > TRACE_RECORDS ? before - TRACE_RECORDS : 0;
+    for (uint64_t i = first; i < before; i++)
+        out[n++] = ring[i % TRACE_RECORDS];
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    after = *count;
+    if (after - first > TRACE_RECORDS) { /* the first ones may be new already */
+        size_t lost = after - first - TRACE_RECORDS < n ? after - first - TRACE_RECORDS : n;
+
+        memmove(out, out + lost, (n - lost) * sizeof(*out));
+        n -= lost;
+    }
+    return n;
+}

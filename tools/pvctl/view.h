@@ -31,6 +31,9 @@ const void *view_at(const struct view *v, uint64_t a, uint64_t n);
 size_t view_ring(const struct view *v, uint64_t address, struct reason *out, size_t room);
 size_t view_reasons(const struct view *v, unsigned i, struct reason *out, size_t room);
 
+/* The trace, oldest record first; returns how many of out's TRACE_RECORDS are used. */
+size_t view_trace(const struct view *v, struct trace_record *out);
+
 int command_list(int argc, char **argv);
 int command_why(int argc, char **argv);
 int command_dmesg(int argc, char **argv);

@@ -676,6 +676,20 @@ Test(control, nobody_listens_any_more)
     control_event_due(CONTROL_EVENT_DOMAIN, 60000); /* no such number: nothing happens */
 }
 
+Test(control, the_trace_is_switched)
+{
+    uint64_t before = trace_count;
+
+    cr_assert_eq(ASK(CONTROL_TRACE, .arg = {TRACE_SWITCH}), 0);
+    ASK(CONTROL_PAUSE, .number = 1);
+    cr_assert_gt(trace_count, before, "another vCPU runs now");
+    cr_assert_eq(ASK(CONTROL_TRACE, .arg = {0}), TRACE_SWITCH);
+    ASK(CONTROL_UNPAUSE, .number = 1);
+    assert_no(ASK(CONTROL_TRACE, .arg = {TRACE_ALL + 1}), RULE_CONTROL_FLAGS, XEN_EINVAL);
+    assert_no(ASK(CONTROL_TRACE, .arg = {1ull << 40}), RULE_CONTROL_FLAGS, XEN_EINVAL);
+    cr_assert_eq(hv.trace_mask, 0);
+}
+
 Test(control, the_host_ends_the_machine, .exit_code = HOSTVIEW_EXIT_OK)
 {
     struct control_request r = REQUEST(CONTROL_POWER_OFF);

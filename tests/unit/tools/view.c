@@ -117,11 +117,40 @@ Test(view, refuses_what_it_does_not_know)
     teardown(&f);
 }
 
+/* Records at RING, behind the reasons; their count in the page before. */
+Test(view, the_trace_is_read_oldest_first)
+{
+    static struct trace_record t[TRACE_RECORDS];
+    struct trace_record *ring;
+    uint64_t *count;
+    struct fake f;
+    struct view v;
+    char *why;
+
+    setup(&f);
+    f.page->trace = RING + 0x10000;
+    f.page->trace_count = RING + 0xf000;
+    ring = (struct trace_record *)(void *)(f.ram + f.page->trace);
+    count = (uint64_t *)(void *)(f.ram + f.page->trace_count);
+    cr_assert_eq(view_open(&v, f.dir, &why), 0);
+    cr_assert_eq(view_trace(&v, t), 0);
+    for (*count = 0; *count < TRACE_RECORDS + 10; ++*count)
+        ring[*count % TRACE_RECORDS] = (struct trace_record){.class = TRACE_DISK_GO, .a = *count};
+    cr_assert_eq(view_trace(&v, t), TRACE_RECORDS);
+    cr_assert_eq(t[0].a, 10);
+    cr_assert_eq(t[TRACE_RECORDS - 1].a, TRACE_RECORDS + 9);
+    *count = 3;
+    cr_assert_eq(view_trace(&v, t), 3);
+    view_close(&v);
+    teardown(&f);
+}
+
 Test(view, addresses_stay_within_the_memory)
 {
     static const uint64_t wild[] = {
         0,         1, RAM - 8, RAM, UINT64_MAX, UINT64_MAX - 4096, 4ull << 30, (4ull << 30) + 8,
         1ull << 63};
+    static struct trace_record t[TRACE_RECORDS];
     struct reason r[REASON_RING + 1];
     struct fake f;
     struct view v;
@@ -132,6 +161,18 @@ Test(view, addresses_stay_within_the_memory)
         f.page->domain[1].reasons = wild[i];
         cr_assert_eq(view_open(&v, f.dir, &why), 0);
         cr_assert_eq(view_reasons(&v, 1, r, REASON_RING + 1), 0, "%#lx", (unsigned long)wild[i]);
+        view_close(&v);
+        f.page->trace = RING;
+        f.page->trace_count = wild[i];
+        cr_assert_eq(view_open(&v, f.dir, &why), 0);
+        cr_assert_leq(view_trace(&v, t), TRACE_RECORDS);
+        view_close(&v);
+        f.page->trace = wild[i];
+        f.page->trace_count = RING;
+        cr_assert_eq(view_open(&v, f.dir, &why), 0);
+        cr_assert_leq(view_trace(&v, t), TRACE_RECORDS);
+        view_close(&v);
+        cr_assert_eq(view_open(&v, f.dir, &why), 0);
         cr_assert(!view_at(&v, wild[i], UINT64_MAX));
         cr_assert(!view_at(&v, UINT64_MAX - 1, wild[i] ? wild[i] : 1));
         view_close(&v);
