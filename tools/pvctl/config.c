@@ -502,7 +502,7 @@ static int check_role(const struct plan *p)
 /* Real Xen alone is a hypervisor and nothing else: who needs more gets a dom0 that has it. */
 static void choose_role(struct plan *p)
 {
-    bool more = p->guests > 1 || p->drives;
+    bool more = p->guests > 1 || p->drives || p->networked;
 
     for (size_t i = 0; i < p->guests; i++)
         more |= p->guest[i].needs_more;
@@ -533,9 +533,12 @@ int plan_check(struct plan *p)
     if (p->as == AS_DOM0 && p->drives)
         return say_bad("--as dom0 makes the guest Xen's only domain, where nobody serves a disk; "
                        "leave it out, or the disk.");
-    if (p->on == ON_XEN && p->networked)
-        return say_bad("--net: on Xen nobody serves a network card; leave it out, or run on the "
-                       "shim.");
+    if (p->as == AS_DOM0 && p->networked)
+        return say_bad("--as dom0 makes the guest Xen's only domain, where nobody serves a network "
+                       "card; leave it out, or the card.");
+    if (p->on == ON_XEN && p->uplink)
+        return say_bad("--net user: on Xen there is a switch between guests and no way out; write "
+                       "--net switch, or run on the shim.");
     if (!p->machine && p->guests == 0)
         p->machine = xstrdup("shim");
     if (!p->cpu)

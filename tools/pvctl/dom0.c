@@ -151,17 +151,32 @@ static char *xl_disks(const struct guest *g, char **slices)
     return all;
 }
 
-static char *xl_configuration(const struct guest *g, const char *dir, char **slices)
+/* The card of guest n (from 1), with the address that it would have on the shim. */
+static char *xl_vif(const struct guest *g, size_t n)
 {
-    char *cmdline = quoted(g->cmdline), *disks = xl_disks(g, slices);
-    char *text =
-        xasprintf("name = \"%s\"\ntype = \"pv\"\nkernel = \"/%s/kernel\"\n%s%s%smemory = %llu\n"
-                  "vcpus = %u\ntsc_mode = \"native\"\n%s%s\n%son_poweroff = \"preserve\"\n"
-                  "on_reboot = \"preserve\"\non_crash = \"preserve\"\non_watchdog = \"preserve\"\n",
-                  g->name, dir, g->ramdisk ? "ramdisk = \"/" : "", g->ramdisk ? dir : "",
-                  g->ramdisk ? "/ramdisk\"\n" : "", (unsigned long long)((g->mem + MIB - 1) / MIB),
-                  g->vcpus, *g->cmdline ? "cmdline = " : "", *g->cmdline ? cmdline : "", disks);
+    char rate[40] = "", ours[18];
 
+    if (g->net == NET_NONE)
+        return xstrdup("");
+    snprintf(ours, sizeof(ours), "00:16:3e:00:%02x:%02x", (unsigned)n >> 8 & 255,
+             (unsigned)n & 255);
+    if (g->rate)
+        snprintf(rate, sizeof(rate), ",rate=%lluB/s", (unsigned long long)g->rate);
+    return xasprintf("vif = [ \"mac=%s,bridge=xenbr0%s\" ]\n", g->mac ? g->mac : ours, rate);
+}
+
+static char *xl_configuration(const struct guest *g, size_t n, const char *dir, char **slices)
+{
+    char *cmdline = quoted(g->cmdline), *disks = xl_disks(g, slices), *vif = xl_vif(g, n);
+    char *text = xasprintf(
+        "name = \"%s\"\ntype = \"pv\"\nkernel = \"/%s/kernel\"\n%s%s%smemory = %llu\n"
+        "vcpus = %u\ntsc_mode = \"native\"\n%s%s\n%s%son_poweroff = \"preserve\"\n"
+        "on_reboot = \"preserve\"\non_crash = \"preserve\"\non_watchdog = \"preserve\"\n",
+        g->name, dir, g->ramdisk ? "ramdisk = \"/" : "", g->ramdisk ? dir : "",
+        g->ramdisk ? "/ramdisk\"\n" : "", (unsigned long long)((g->mem + MIB - 1) / MIB), g->vcpus,
+        *g->cmdline ? "cmdline = " : "", *g->cmdline ? cmdline : "", disks, vif);
+
+    free(vif);
     free(disks);
     free(cmdline);
     return text;
@@ -173,7 +188,7 @@ static int add_guest(FILE *f, const struct plan *p, size_t n)
     char *dir = xasprintf("job/guests/%02zu", n + 1), *name = xasprintf("%s/name", dir);
     char *kernel = xasprintf("%s/kernel", dir), *ramdisk = xasprintf("%s/ramdisk", dir);
     char *cfg = xasprintf("%s/domu.cfg", dir), *slices = xstrdup("");
-    char *text = xl_configuration(g, dir, &slices), *parts = xasprintf("%s/slices", dir);
+    char *text = xl_configuration(g, n + 1, dir, &slices), *parts = xasprintf("%s/slices", dir);
     int rc;
 
     add_directory(f, dir);

@@ -96,6 +96,10 @@ static struct plan plan_of_two(void)
     p.guest[1].disk[1] = (struct disk){.drive = 1, .part = 2, .readonly = true};
     p.guest[1].disk[2] = (struct disk){.drive = 1, .first = 4096, .sectors = 8192};
     p.guest[1].disks = 3;
+    p.guest[0].net = NET_SWITCH;
+    p.guest[0].mac = xstrdup("00:16:3e:12:34:56");
+    p.guest[0].rate = 1000;
+    p.guest[1].net = NET_SWITCH;
     return p;
 }
 
@@ -115,6 +119,8 @@ Test(dom0, initramfs, .init = begin, .fini = end)
     cr_assert(strstr(text, "\nmemory = 48\nvcpus = 2\n"), "%s", text);
     cr_assert(strstr(text, "\ncmdline = \"say=\\\"a\\\\b\\\"\"\n"), "quotes: %s", text);
     cr_assert(!strstr(text, "ramdisk"), "%s", text);
+    cr_assert(strstr(text, "\nvif = [ \"mac=00:16:3e:12:34:56,bridge=xenbr0,rate=1000B/s\" ]\n"),
+              "%s", text);
     free(text);
     text = member(all + 4, all + n, "job/guests/02/domu.cfg");
     cr_assert(strstr(text, "ramdisk = \"/job/guests/02/ramdisk\"\n") && !strstr(text, "cmdline"),
@@ -124,6 +130,7 @@ Test(dom0, initramfs, .init = begin, .fini = end)
                            "target=/dev/vdb2\", \"format=raw,vdev=xvdc,access=rw,backendtype=phy,"
                            "target=/dev/vdb129\" ]\n"),
               "%s", text);
+    cr_assert(strstr(text, "\nvif = [ \"mac=00:16:3e:00:00:02,bridge=xenbr0\" ]\n"), "%s", text);
     free(text);
     text = member(all + 4, all + n, "job/guests/02/slices");
     cr_assert_str_eq(text, "/dev/vdb 129 4096 8192\n");
