@@ -41,6 +41,9 @@ stages 'built console traps tables space user calls off' 03-traps --kernel "$exa
 stages 'built console traps events timer off' 04-events --kernel "$examples/04-events"
 stages 'built console traps events timer off' 06-time --kernel "$examples/06-time"
 stages 'built console traps tables space events timer user calls off' 'the template' --kernel "$examples/template-kernel/pv.elf"
+stages 'built console store off' 07-store --kernel "$examples/07-store"
+head -c 65536 /dev/zero >disk
+stages 'built console events store disk off' 08-block --kernel "$examples/08-block" --disk disk
 stages 'built traps' 'a guest that crashes before it prints' --kernel "$examples/../tests/guests/hostile" --cmdline do=jump
 "$pvctl" stage --json --machine stage >out 2>err && grep -q '"next": "console"' out && grep -q '"stage": "built"' out
 verdict 'as JSON'

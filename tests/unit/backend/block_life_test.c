@@ -33,6 +33,7 @@ Test(block_handshake, by_turns)
     front_number("state", XEN_XenbusStateInitialised);
     assert_node(BACK "/state", "4");
     cr_assert(granted(RING_REF));
+    cr_assert(g->d->stages >> STAGE_disk & 1);
     cr_assert(front_event(), "who binds a port always notifies it once");
     st.port = front.port;
     cr_assert_eq(call_with(XEN_HYPERVISOR_event_channel_op, XEN_EVTCHNOP_status, &st, sizeof(st)),

@@ -127,6 +127,7 @@ static inline void go(struct card *c)
 {
     node(c, "state", "4");
     cr_assert_str_eq(back_node(c, "state"), "4");
+    cr_assert(c->g->d->stages >> STAGE_net & 1);
 }
 
 /* Buffers for n packets. */
