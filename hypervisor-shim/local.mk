@@ -73,7 +73,6 @@ SHIM_CORE_SOURCES += \
 SHIM_CORE_SOURCES += \
 	hypervisor-shim/backend/block.c \
 	hypervisor-shim/backend/disk.c \
-	hypervisor-shim/policy/fence.c \
 	hypervisor-shim/policy/disk_fifo.c \
 	hypervisor-shim/policy/disk_elevator.c
 # -- drivers --

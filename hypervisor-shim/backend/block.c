@@ -43,9 +43,8 @@ struct request {
     struct request *next; /* of the free ones */
     uint64_t id;
     uint8_t operation;
-    bool write; /* to the disk: the guest's pages are only read */
-    struct bio_segment segment[SEGMENTS];
-    uint32_t pin[SEGMENTS];
+    bool write;                           /* to the disk: the guest's pages are only read */
+    struct bio_segment segment[SEGMENTS]; /* cookie: its pin */
 };
 
 struct vbd {
@@ -71,9 +70,12 @@ static struct domain *guest(const struct vbd *b)
 }
 
 /* A request is refused: what the response says. */
-#define refuse_request(b, RULE_NAME, ...)                                \
-    (refuse_domain(guest(b), RULE_NAME, .port = (b)->x.id, __VA_ARGS__), \
-     RULE_NAME == RULE_BLOCK_OPERATION ? XEN_BLKIF_RSP_EOPNOTSUPP : XEN_BLKIF_RSP_ERROR)
+static COLD int refuse_request(struct vbd *b, enum rule rule, uint64_t value, uint64_t va,
+                               uint64_t limit)
+{
+    refuse_domain(guest(b), rule, .port = b->x.id, .value = value, .va = va, .limit = limit);
+    return rule == RULE_BLOCK_OPERATION ? XEN_BLKIF_RSP_EOPNOTSUPP : XEN_BLKIF_RSP_ERROR;
+}
 
 /* -- answers --------------------------------------------------------------- */
 
@@ -108,7 +110,7 @@ static void publish(struct vbd *b)
 static void unpin(struct request *r)
 {
     for (unsigned i = 0; i < r->bio.segments; i++)
-        grant_unpin(r->pin[i]);
+        grant_unpin(r->segment[i].cookie);
     r->bio.segments = 0;
 }
 
@@ -130,50 +132,59 @@ static void end(struct bio *bio, bool ok)
 /* -- requests -------------------------------------------------------------- */
 
 /* Sectors [sector, sector + r->bio.sectors) of the virtual disk, as the device's. */
-static int place(struct vbd *b, struct request *r, uint64_t sector)
+static inline __attribute__((always_inline)) int place(struct vbd *b, struct request *r,
+                                                       uint64_t sector)
 {
     uint64_t sectors = r->bio.sectors, unit = b->slice.dev->sector_size >> SECTOR_SHIFT;
 
     if ((!sectors && r->write) || sector > b->slice.sectors || sectors > b->slice.sectors - sector)
-        return refuse_request(b, RULE_BLOCK_RANGE, .value = sectors, .va = sector,
-                              .limit = b->slice.sectors);
+        return refuse_request(b, RULE_BLOCK_RANGE, sectors, sector, b->slice.sectors);
     if (unit > 1 && ((sector | sectors) & (unit - 1)))
-        return refuse_request(b, RULE_BLOCK_ALIGNMENT, .va = sector,
-                              .limit = b->slice.dev->sector_size);
+        return refuse_request(b, RULE_BLOCK_ALIGNMENT, 0, sector, b->slice.dev->sector_size);
     if (r->write && b->slice.readonly)
-        return refuse_request(b, RULE_BLOCK_READONLY, .va = sector);
+        return refuse_request(b, RULE_BLOCK_READONLY, 0, sector, 0);
     r->bio.sector = b->slice.first + sector;
     return XEN_BLKIF_RSP_OKAY;
 }
 
-static int pin_segments(struct vbd *b, struct request *r,
-                        const struct xen_blkif_request_segment *seg, unsigned n)
+static inline int pin_segments(struct vbd *b, struct request *r,
+                               const struct xen_blkif_request_segment *seg, unsigned n)
 {
     struct domain *d = guest(b);
+    struct bio_segment *s = r->segment;
+    int status = XEN_BLKIF_RSP_OKAY;
+    uint64_t sectors = 0;
+    mfn_t m;
 
-    for (unsigned i = 0; i < n; i++) {
-        unsigned first = seg[i].first_sect, last = seg[i].last_sect;
-        mfn_t m;
+    for (const struct xen_blkif_request_segment *end = seg + n; seg < end; seg++, s++) {
+        unsigned first = seg->first_sect, last = seg->last_sect;
 
-        if (first > last || last >= PAGE_SECTORS)
-            return refuse_request(b, RULE_BLOCK_SEGMENT, .value = first, .limit = last);
-        if (grant_pin(d, seg[i].gref, r->write, &r->pin[i], &m))
-            return XEN_BLKIF_RSP_ERROR;
-        r->bio.segments = (uint16_t)(i + 1);
-        r->segment[i].address = (m.n << PV_PAGE_SHIFT) + first * SECTOR_SIZE;
-        r->segment[i].bytes = (last - first + 1) * SECTOR_SIZE;
-        r->bio.sectors += last - first + 1;
+        if (first > last || last >= PAGE_SECTORS) {
+            status = refuse_request(b, RULE_BLOCK_SEGMENT, first, 0, last);
+            break;
+        }
+        if (grant_pin(d, seg->gref, r->write, &s->cookie, &m)) {
+            status = XEN_BLKIF_RSP_ERROR;
+            break;
+        }
+        s->address = (m.n << PV_PAGE_SHIFT) + first * SECTOR_SIZE;
+        s->bytes = (last - first + 1) * SECTOR_SIZE;
+        sectors += last - first + 1;
     }
-    return XEN_BLKIF_RSP_OKAY;
+    r->bio.segments = (uint16_t)(s - r->segment); /* so many are pinned */
+    r->bio.sectors = sectors;
+    return status;
 }
 
-static int transfer(struct vbd *b, struct request *r, unsigned op, uint64_t sector,
-                    const struct xen_blkif_request_segment *seg, unsigned n, unsigned limit)
+static inline __attribute__((always_inline)) int
+transfer(struct vbd *b, struct request *r, unsigned op, uint64_t sector,
+         const struct xen_blkif_request_segment *seg, unsigned n, unsigned limit)
 {
+    struct domain *d;
     int status;
 
     if (!n || n > limit)
-        return refuse_request(b, RULE_BLOCK_SEGMENTS, .value = n, .limit = limit);
+        return refuse_request(b, RULE_BLOCK_SEGMENTS, n, 0, limit);
     r->write = op != XEN_BLKIF_OP_READ;
     r->bio.op = r->write ? BIO_WRITE : BIO_READ;
     r->bio.fence = op == XEN_BLKIF_OP_WRITE_BARRIER || op == XEN_BLKIF_OP_FLUSH_DISKCACHE;
@@ -182,8 +193,9 @@ static int transfer(struct vbd *b, struct request *r, unsigned op, uint64_t sect
         status = place(b, r, sector);
     if (status != XEN_BLKIF_RSP_OKAY)
         return status;
-    guest(b)->disk.requests++;
-    *(r->write ? &guest(b)->disk.written : &guest(b)->disk.read) += r->bio.sectors;
+    d = guest(b);
+    d->disk.requests++;
+    *(r->write ? &d->disk.written : &d->disk.read) += r->bio.sectors;
     return XEN_BLKIF_RSP_OKAY;
 }
 
@@ -198,14 +210,15 @@ static int flush(struct vbd *b, struct request *r)
 static int discard(struct vbd *b, struct request *r, const struct xen_blkif_request_discard *q)
 {
     if (!b->slice.dev->can_discard)
-        return refuse_request(b, RULE_BLOCK_OPERATION, .value = q->operation);
+        return refuse_request(b, RULE_BLOCK_OPERATION, q->operation, 0, 0);
     r->write = true;
     r->bio.op = BIO_DISCARD;
     r->bio.sectors = q->nr_sectors;
     return place(b, r, q->sector_number);
 }
 
-static int indirect(struct vbd *b, struct request *r, const struct xen_blkif_request_indirect *q)
+static __attribute__((noinline)) int indirect(struct vbd *b, struct request *r,
+                                              const struct xen_blkif_request_indirect *q)
 {
     struct xen_blkif_request_segment seg[SEGMENTS];
     struct grant_access page;
@@ -213,7 +226,7 @@ static int indirect(struct vbd *b, struct request *r, const struct xen_blkif_req
 
     r->operation = q->indirect_op; /* which the response names, as Linux's front-end insists */
     if (q->indirect_op != XEN_BLKIF_OP_READ && q->indirect_op != XEN_BLKIF_OP_WRITE)
-        return refuse_request(b, RULE_BLOCK_OPERATION, .value = q->indirect_op);
+        return refuse_request(b, RULE_BLOCK_OPERATION, q->indirect_op, 0, 0);
     if (n && n <= b->max_segments) {
         if (grant_access_begin(guest(b), q->indirect_grefs[0], true, &page))
             return XEN_BLKIF_RSP_ERROR;
@@ -241,7 +254,7 @@ static int understand(struct vbd *b, struct request *r, const struct xen_blkif_r
     case XEN_BLKIF_OP_INDIRECT:
         return indirect(b, r, (const void *)q);
     default:
-        return refuse_request(b, RULE_BLOCK_OPERATION, .value = q->operation);
+        return refuse_request(b, RULE_BLOCK_OPERATION, q->operation, 0, 0);
     }
     return transfer(b, r, q->operation, q->sector_number, q->seg, q->nr_segments,
                     XEN_BLKIF_MAX_SEGMENTS_PER_REQUEST);
@@ -258,7 +271,7 @@ _Static_assert(offsetof(struct xen_blkif_request, id) ==
                        offsetof(struct xen_blkif_request_discard, id),
                "one id for all");
 
-static void begin(struct vbd *b, const struct xen_blkif_request *q)
+static void begin(struct vbd *b, const struct xen_blkif_request *q, uint64_t now)
 {
     struct request *r = b->free;
     int status;
@@ -267,6 +280,7 @@ static void begin(struct vbd *b, const struct xen_blkif_request *q)
     r->bio.fence = false;
     r->bio.segments = 0;
     r->bio.sectors = 0;
+    r->bio.arrived = now;
     r->id = id_of(q);
     r->operation = q->operation;
     status = understand(b, r, q);
@@ -279,18 +293,33 @@ static void begin(struct vbd *b, const struct xen_blkif_request *q)
     disk_submit(&r->bio);
 }
 
+/* Once, and only what is there: what is checked is what is used. */
 static void copy_request(struct xen_blkif_request *to, const struct xen_blkif_request *from)
 {
     const volatile uint64_t *f = (const volatile uint64_t *)from;
+    uint64_t *t = (uint64_t *)to;
+    unsigned n;
 
-    for (unsigned i = 0; i < sizeof(*to) / 8; i++)
-        ((uint64_t *)to)[i] = f[i];
+    t[0] = f[0];
+    t[1] = f[1];
+    t[2] = f[2];
+    t[3] = f[3];
+    n = to->operation == XEN_BLKIF_OP_INDIRECT ? 5 : to->nr_segments;
+    if (n > XEN_BLKIF_MAX_SEGMENTS_PER_REQUEST)
+        n = XEN_BLKIF_MAX_SEGMENTS_PER_REQUEST;
+    for (unsigned i = 1; i < n; i++)
+        t[3 + i] = f[3 + i];
 }
+_Static_assert(sizeof(struct xen_blkif_request_indirect) == 8 * 8 &&
+                   sizeof(struct xen_blkif_request_discard) == 4 * 8 &&
+                   offsetof(struct xen_blkif_request, seg) == 3 * 8,
+               "words of each kind");
 
 /* Take what is in the ring. */
 static void consume(struct vbd *b)
 {
     struct xen_blkif_request q;
+    uint64_t now = plat_now();
     uint32_t prod = __atomic_load_n(&b->ring->req_prod, __ATOMIC_ACQUIRE);
 
     if (prod - b->req_cons > SLOTS - (b->req_cons - b->published)) {
@@ -299,7 +328,7 @@ static void consume(struct vbd *b)
     }
     while (b->req_cons != prod) {
         copy_request(&q, &b->ring->ring[b->req_cons++ % SLOTS].req);
-        begin(b, &q);
+        begin(b, &q, now);
     }
 }
 

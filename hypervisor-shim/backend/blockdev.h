@@ -29,6 +29,7 @@ enum bio_op { BIO_READ, BIO_WRITE, BIO_FLUSH, BIO_DISCARD };
 struct bio_segment {
     uint64_t address; /* machine address; within one page */
     uint32_t bytes;   /* a multiple of SECTOR_SIZE, not 0 */
+    uint32_t cookie;  /* of whoever asks */
 };
 
 struct bio {
@@ -44,7 +45,7 @@ struct bio {
     void (*done)(struct bio *, bool ok);
     void (*end)(struct bio *, bool ok);
     struct blockdev *dev;
-    uint64_t arrived;          /* ns: when disk_submit() got it */
+    uint64_t arrived;          /* ns: when it was asked for */
     struct bio *next, *prev;   /* whoever has it: fence, policy, driver */
     struct bio *older, *newer; /* the policy's */
 };

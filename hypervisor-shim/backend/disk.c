@@ -3,7 +3,7 @@
  * disk.c - see disk.h, and blockdev.h for the way of a bio as a whole.
  *
  * A barrier is three steps in the device: flush, write, flush. Nothing else of its owner's is in
- * the device meanwhile (policy/fence.c), others' requests are. A device without a volatile cache
+ * the device meanwhile (policy/fence.h), others' requests are. A device without a volatile cache
  * needs no flush: what is done there is on the medium.
  *
  * It must never look into what is read or written, and never hold a bio of which end() was called.
@@ -65,7 +65,7 @@ static bool has_steps(const struct bio *b)
     return b->fence && b->segments && b->dev->can_flush;
 }
 
-static void finish(struct bio *b, bool ok)
+static inline __attribute__((always_inline)) void finish(struct bio *b, bool ok)
 {
     struct disk *k = b->dev->disk;
     struct fence *f = &k->fence[b->owner];
@@ -98,7 +98,6 @@ void disk_submit(struct bio *b)
 {
     struct disk *k = b->dev->disk;
 
-    b->arrived = plat_now();
     b->done = done;
     b->stage = 0;
     trace_disk(TRACE_DISK_ADD, b->owner, b->sector, b->sectors);
@@ -106,7 +105,7 @@ void disk_submit(struct bio *b)
         k->policy->add(&k->sched, b);
 }
 
-static struct bio *take(struct disk *k)
+static struct bio *take(struct disk *k, uint64_t now)
 {
     struct bio *b = k->again;
 
@@ -114,7 +113,7 @@ static struct bio *take(struct disk *k)
         k->again = b->next;
         return b;
     }
-    b = k->policy->next(&k->sched, plat_now());
+    b = k->policy->next(&k->sched, now);
     if (b)
         trace_disk(TRACE_DISK_GO, b->owner, b->sector, b->sectors);
     return b;
@@ -124,10 +123,11 @@ static struct bio *take(struct disk *k)
 static unsigned send(struct blockdev *dev)
 {
     struct disk *k = dev->disk;
+    uint64_t now = plat_now();
     unsigned sent = 0;
 
     while (k->in_flight < k->depth) {
-        struct bio *b = take(k);
+        struct bio *b = take(k, now);
 
         if (!b)
             break;

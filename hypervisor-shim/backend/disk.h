@@ -9,7 +9,7 @@
 
 enum { DISK_DEPTH = 32 }; /* bios in a device at a time, unless it says otherwise */
 
-/* b (op, fence, owner, segments and their sectors, dev, end) waits for its turn; disk_go() gives
+/* b (op, fence, owner, segments and their sectors, dev, end, arrived) waits for its turn; disk_go() gives
  * the device what may go. end() is called once, never from in here. A fence that is a write is on
  * the medium when it ends, and so is all that its owner had been told of before. */
 void disk_submit(struct bio *b);

@@ -71,15 +71,6 @@ uint32_t grant_handle_get(struct grant_table *t)
     return handle;
 }
 
-void grant_handle_put(struct grant_table *t, uint32_t handle)
-{
-    struct grant_mapping *m = grant_mapping(t, handle);
-
-    m->flags = 0;
-    m->next = t->free_handle;
-    t->free_handle = handle;
-}
-
 /* -- the rules of a use -------------------------------------------------------------- */
 
 COLD int16_t grant_refuse(struct vcpu *v, struct domain *rd, enum rule rule, int16_t status,

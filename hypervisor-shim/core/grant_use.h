@@ -36,7 +36,14 @@ static inline bool grant_busy(const struct grant_active *act)
 
 /* A free handle; ~0: none left. */
 uint32_t grant_handle_get(struct grant_table *t);
-void grant_handle_put(struct grant_table *t, uint32_t handle);
+static inline void grant_handle_put(struct grant_table *t, uint32_t handle)
+{
+    struct grant_mapping *m = grant_mapping(t, handle);
+
+    m->flags = 0;
+    m->next = t->free_handle;
+    t->free_handle = handle;
+}
 
 /* Record the reason (with v's domain, or with rd where v is NULL) and return the status. */
 int16_t grant_refuse(struct vcpu *v, struct domain *rd, enum rule rule, int16_t status,

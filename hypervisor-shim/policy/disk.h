@@ -6,7 +6,7 @@
  *                      (held) ◄──── fence_leave() ◄────────────────────────── done ◄──────────┘
  *
  * A policy may choose among all that it was given, in any order. Requests that a barrier holds back
- * are not given to it: fence.c keeps them, for every policy alike, so no policy can cross a
+ * are not given to it: fence.h keeps them, for every policy alike, so no policy can cross a
  * barrier.
  *
  * Everything in this room is plain data and arithmetic, and is tested without a machine, against a
@@ -19,7 +19,7 @@
 
 enum { DISK_OWNERS = 65 };
 
-/* -- barriers (fence.c) ---------------------------------------------------- */
+/* -- barriers (fence.h) ---------------------------------------------------- */
 
 /* One owner's order. Zeroed: nothing outstanding. */
 struct fence {
@@ -29,11 +29,11 @@ struct fence {
 };
 
 /* True: b may go to the policy now. False: it is kept until fence_release() returns it. */
-bool fence_enter(struct fence *f, struct bio *b);
+static inline bool fence_enter(struct fence *f, struct bio *b);
 /* b, which went, is done. */
-void fence_leave(struct fence *f, const struct bio *b);
+static inline void fence_leave(struct fence *f, const struct bio *b);
 /* The next one that need not be kept any longer; NULL: none. Ask until NULL after each leave. */
-struct bio *fence_release(struct fence *f);
+static inline struct bio *fence_release(struct fence *f);
 
 /* -- policies -----------------------------------------------------------------------------------
  */
@@ -45,7 +45,7 @@ struct disk_owner {
     uint64_t seen;               /* where the head was when `at` was right */
     uint64_t cost;               /* of what it was given: its clock */
     struct disk_owner *next;     /* among those who wait */
-};
+} __attribute__((aligned(64)));
 
 /* The state of one disk's queue. Zeroed but for sectors: empty. */
 struct disk_sched {
@@ -80,5 +80,7 @@ enum {
     DISK_SEEK_SPAN = 3000,
     DISK_WINDOW = 128 * DISK_SEEK, /* an owner may be so much ahead of the poorest who waits */
 };
+
+#include "fence.h"
 
 #endif

@@ -20,20 +20,18 @@
 
 static void insert(struct disk_owner *o, struct bio *b)
 {
-    bool ahead = o->at && o->at->sector <= b->sector;
-    struct bio *p = ahead ? o->at : NULL; /* b comes behind it */
-    struct bio *n = ahead ? o->at->next : o->first;
+    uint64_t sector = b->sector;
+    struct bio *p = o->at && o->at->sector <= sector ? o->at : NULL; /* b comes behind it */
+    struct bio *n = p ? p->next : o->first;
 
-    while (n && n->sector <= b->sector) {
+    for (; n && n->sector <= sector; n = n->next)
         p = n;
-        n = n->next;
-    }
     b->prev = p;
     b->next = n;
     *(p ? &p->next : &o->first) = b;
     if (n)
         n->prev = b;
-    if (b->sector >= o->seen && n == o->at)
+    if (sector >= o->seen && n == o->at)
         o->at = b;
     b->older = o->newest;
     b->newer = NULL;
@@ -99,7 +97,7 @@ static uint64_t cost(const struct disk_sched *s, const struct bio *b)
     return c;
 }
 
-static void charge(struct disk_sched *s, struct bio *b)
+static inline __attribute__((always_inline)) void charge(struct disk_sched *s, struct bio *b)
 {
     struct disk_owner *o = &s->owner[b->owner], **p = &s->waiting;
 
@@ -113,11 +111,29 @@ static void charge(struct disk_sched *s, struct bio *b)
     *p = o->next;
 }
 
+static inline __attribute__((always_inline)) struct bio *
+choose(struct disk_sched *s, struct bio *best, struct bio *late, uint64_t poorest, uint64_t now)
+{
+    if (s->sweep) {
+        s->sweep--;
+    } else if (now - late->arrived >= DISK_DEADLINE) {
+        best = late;
+        s->sweep = DISK_SWEEP;
+    }
+    s->floor = poorest;
+    charge(s, best);
+    return best;
+}
+
 static struct bio *next(struct disk_sched *s, uint64_t now)
 {
     struct bio *best = NULL, *late = NULL;
     uint64_t best_distance = UINT64_MAX, poorest = UINT64_MAX;
 
+    if (!s->waiting)
+        return NULL;
+    if (!s->waiting->next) /* alone: nobody to be fair to */
+        return choose(s, nearest(s->waiting, s->head), s->waiting->oldest, s->waiting->cost, now);
     for (struct disk_owner *o = s->waiting; o; o = o->next)
         if (o->cost < poorest)
             poorest = o->cost;
@@ -136,17 +152,7 @@ static struct bio *next(struct disk_sched *s, uint64_t now)
         if (!late || o->oldest->arrived < late->arrived)
             late = o->oldest;
     }
-    if (!best)
-        return NULL;
-    if (s->sweep) {
-        s->sweep--;
-    } else if (now - late->arrived >= DISK_DEADLINE) {
-        best = late;
-        s->sweep = DISK_SWEEP;
-    }
-    s->floor = poorest;
-    charge(s, best);
-    return best;
+    return choose(s, best, late, poorest, now);
 }
 
 const struct disk_policy disk_elevator = {"elevator", add, next};

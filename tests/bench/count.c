@@ -7,8 +7,8 @@
  * instruction `movb $0x5b, bench_marks(%rax)`: its address tells which row, which of its timed
  * parts, and whether that begins or ends; where only a handler or a user program can tell, long
  * NOPs with the displacements 0x5b000000 and 0x5b000001 begin and end the part named last.  One
- * line per stop mark goes to the file of `out=`: row part instructions cr3 locked fences With
- * `profile=FILE` the executions of each single instruction of the last part are written there too,
+ * line per stop mark goes to the file of `out=`: row part instructions cr3 locked fences hypervisor
+ * (the instructions that were the hypervisor's own).  With `profile=FILE` the executions of each single instruction of the last part are written there too,
  * in the order of addresses.
  *
  * QEMU's plugin header is in no Debian package, so the few prototypes used are declared here.
@@ -43,7 +43,12 @@ void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn,
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
-enum { INSNS, CR3, LOCKED, FENCES, KINDS };
+enum { INSNS, CR3, LOCKED, FENCES, HYPERVISOR, KINDS };
+
+/* Where a PV guest never is: the hypervisor's slots of every page table. */
+#define HV_START 0xffff800000000000u
+#define HV_END   0xffff880000000000u
+
 static uint64_t count[KINDS], at_start[KINDS];
 static uint64_t marks, named;
 static FILE *out;
@@ -172,6 +177,8 @@ static void instrument(struct qemu_plugin_insn *insn)
     uint32_t disp = (uint32_t)marks;
 
     qemu_plugin_register_vcpu_insn_exec_inline(insn, INLINE_ADD_U64, &count[INSNS], 1);
+    if (qemu_plugin_insn_vaddr(insn) >= HV_START && qemu_plugin_insn_vaddr(insn) < HV_END)
+        qemu_plugin_register_vcpu_insn_exec_inline(insn, INLINE_ADD_U64, &count[HYPERVISOR], 1);
     if (profile)
         qemu_plugin_register_vcpu_insn_exec_inline(
             insn, INLINE_ADD_U64, &place_of(qemu_plugin_insn_vaddr(insn))->count, 1);

@@ -16,6 +16,16 @@ tests_bench_bench_LDFLAGS = $(GUEST_RT_LDFLAGS)
 tests_bench_bench_LDADD = $(GUEST_RT_LDADD)
 tests_bench_bench_DEPENDENCIES = $(GUEST_RT_DEPS)
 
+# The block benchmark, on libpv.
+BENCH_BLOCK = tests/bench/block
+EXTRA_PROGRAMS += $(BENCH_BLOCK)
+tests_bench_block_SOURCES = tests/bench/block.c
+tests_bench_block_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+tests_bench_block_CFLAGS = $(EXAMPLE_CFLAGS)
+tests_bench_block_LDFLAGS = $(EXAMPLE_LDFLAGS)
+tests_bench_block_LDADD = libpv/libpv.a
+tests_bench_block_DEPENDENCIES = $(EXAMPLE_DEPS)
+
 # The counting plugin for QEMU: plain C with no header of QEMU's.
 BENCH_PLUGIN = tests/bench/count.so
 $(BENCH_PLUGIN): tests/bench/count.c

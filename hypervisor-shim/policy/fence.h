@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * fence.c - barriers, for all disk policies: see disk.h.
+ * fence.h - barriers, for all disk policies: see disk.h.
  *
  *      outstanding    w w w   |        |  r w
  *      held                   F  w r   |  F
@@ -11,23 +11,26 @@
  * Invariant: what is held is in order of arrival, and its first one is held for a reason: it is a
  * fence and something is outstanding, or a fence is outstanding.
  */
+#ifndef HV_POLICY_FENCE_H
+#define HV_POLICY_FENCE_H
+
 #include "disk.h"
 
-static bool may_go(const struct fence *f, const struct bio *b)
+static inline bool fence_may_go(const struct fence *f, const struct bio *b)
 {
     return !f->closed && !(b->fence && f->outstanding);
 }
 
-static void go(struct fence *f, const struct bio *b)
+static inline void fence_pass(struct fence *f, const struct bio *b)
 {
     f->outstanding++;
     f->closed = b->fence;
 }
 
-bool fence_enter(struct fence *f, struct bio *b)
+static inline bool fence_enter(struct fence *f, struct bio *b)
 {
-    if (!f->held && may_go(f, b)) {
-        go(f, b);
+    if (!f->held && fence_may_go(f, b)) {
+        fence_pass(f, b);
         return true;
     }
     b->next = NULL;
@@ -39,20 +42,22 @@ bool fence_enter(struct fence *f, struct bio *b)
     return false;
 }
 
-void fence_leave(struct fence *f, const struct bio *b)
+static inline void fence_leave(struct fence *f, const struct bio *b)
 {
     f->outstanding--;
     if (b->fence)
         f->closed = false;
 }
 
-struct bio *fence_release(struct fence *f)
+static inline struct bio *fence_release(struct fence *f)
 {
     struct bio *b = f->held;
 
-    if (!b || !may_go(f, b))
+    if (!b || !fence_may_go(f, b))
         return NULL;
     f->held = b->next;
-    go(f, b);
+    fence_pass(f, b);
     return b;
 }
+
+#endif
