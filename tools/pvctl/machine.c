@@ -459,7 +459,8 @@ static void drives(struct machine *m, const struct plan *p)
         char *file = link_file(m, 'd', i + 1, p->drive[i].file);
 
         ARGS(m, "-drive");
-        arg(m, xasprintf("if=none,id=d%u,format=raw,cache=writeback,discard=unmap,readonly=%s,"
+        arg(m, xasprintf("if=none,id=d%u,format=raw,cache=writeback,discard=unmap,werror=report,"
+                         "rerror=report,readonly=%s,"
                          "file=%s",
                          i, p->drive[i].writable ? "off" : "on", file));
         ARGS(m, "-device");
