@@ -15,6 +15,7 @@
 #include "net.h"
 #include "../core/log.h"
 #include "../core/platform.h"
+#include "../core/sched.h"
 
 enum { FLIGHTS = 256, SPARES = 512 };
 
@@ -81,10 +82,13 @@ static bool pin_all(struct net_packet *p, struct flight *f, struct netdev_packet
     return true;
 }
 
-static void unpin_all(struct flight *f)
+static void flight_end(struct flight *f)
 {
     while (f->pins)
         grant_unpin(f->pin[--f->pins]);
+    f->vif = NULL;
+    f->next = (uint16_t)flights_free;
+    flights_free = (unsigned)(f - flights) + 1;
 }
 
 enum net_sent net_uplink_send(struct net_packet *p)
@@ -98,10 +102,11 @@ enum net_sent net_uplink_send(struct net_packet *p)
 
     if (!f)
         return NET_NO_ROOM;
+    flights_free = f->next; /* the card may end others meanwhile */
     f->pins = 0;
     np.segments = np.csum_start = np.csum_offset = 0;
     if (!pin_all(p, f, &np, header, taken)) {
-        unpin_all(f);
+        flight_end(f);
         return NET_REFUSED;
     }
     __builtin_memcpy(header, p->header, SWITCH_HEADER); /* as it was checked */
@@ -111,12 +116,11 @@ enum net_sent net_uplink_send(struct net_packet *p)
         net_csum_where(header, taken, &np.csum_start, &np.csum_offset);
     np.header = header;
     np.header_length = (uint16_t)taken;
-    np.cookie = flights_free - 1;
+    np.cookie = (uint32_t)(f - flights);
     if (!nd->ops->send(nd, &np)) {
-        unpin_all(f);
+        flight_end(f);
         return NET_NO_ROOM;
     }
-    flights_free = f->next;
     f->vif = p->from;
     f->slots = (uint8_t)p->slots;
     f->fragments = (uint8_t)p->fragments;
@@ -135,12 +139,11 @@ void netdev_sent(struct netdev *nd, uint32_t cookie)
 
     (void)nd;
     HV_ASSERT(cookie < FLIGHTS && vif);
-    unpin_all(f);
-    f->vif = NULL;
-    f->next = (uint16_t)flights_free;
-    flights_free = cookie + 1;
     if (vif->tx.page && !vif->bus.draining)
         net_tx_answers(vif, f->id, f->slots, f->fragments, XEN_NETIF_RSP_OKAY);
+    flight_end(f);
+    if (vif->bus.off)
+        cpu_work_set(CPU_WORK_EXIT); /* that may have been its last page */
     if (--vif->flights == 0 && vif->bus.draining)
         xenbus_drained(&vif->bus);
     net_wake(&net.uplink_waiting);

@@ -111,9 +111,11 @@ static void vif_gone(struct xenbus_device *x)
     const struct net_stats *s = &vif->stats;
 
     if (s->sent || s->received)
-        hv_log("d%u: network card %u sent %lu packets, received %lu, lost %lu, was refused %lu\n",
-               x->domid, x->id, (unsigned long)s->sent, (unsigned long)s->received,
-               (unsigned long)s->lost, (unsigned long)s->refused);
+        hv_log("d%u: network card %u sent %lu packets (%lu refused), received %lu (%lu lost), %lu "
+               "pages exchanged, %lu ticks billed\n",
+               x->domid, x->id, (unsigned long)s->sent, (unsigned long)s->refused,
+               (unsigned long)s->received, (unsigned long)s->lost, (unsigned long)s->exchanged,
+               (unsigned long)s->billed);
     switch_remove(&net.sw, vif->port);
     timer_stop(&vif->hold);
     net.made[vif->port] = NULL;

@@ -185,6 +185,7 @@ tests_guests_mistakes_DEPENDENCIES = $(EXAMPLE_DEPS)
 EXTRA_PROGRAMS += tests/guests/netload
 GUEST_TEST_DEPS += tests/guests/netload
 GUEST_TESTS += tests/guests/netload.sh
+GUEST_TESTS += tests/guests/linux-net.sh
 tests_guests_netload_SOURCES = tests/guests/netload.c
 tests_guests_netload_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
 tests_guests_netload_CFLAGS = $(EXAMPLE_CFLAGS)
