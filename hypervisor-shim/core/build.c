@@ -14,6 +14,8 @@
  * Tables lie L4, L3s, L2s, L1s in a row and are mapped read-only; the builder writes them raw, and
  * root_pin() then validates them as it would a guest's own: the builder is not trusted either.
  *
+ * A guest is built in steps, between which others may run: taking and copying memory takes long.
+ *
  * A bad image ends its own domain, with a rule of the IMAGE_ group as reason; the rest of the
  * guests go on. Memory is written only where something has to be.
  */
@@ -56,7 +58,14 @@ struct build {
     struct mapping map;
     uint64_t p2m_tables_pfn, p2m_tables;
     uint64_t *p2m; /* in place, by the direct map; contiguous only by pages */
+    unsigned p2m_order;
+    uint64_t done;    /* pages taken, then pages of the ramdisk copied */
+    unsigned order;   /* of the next block */
+    unsigned segment; /* of the kernel: the next one */
+    enum { TAKE_MEMORY, COPY_RAMDISK, COPY_KERNEL, FINISH } phase;
 };
+
+static struct build building; /* one at a time: all of this is under the one lock */
 
 static uint64_t pages_of(uint64_t bytes)
 {
@@ -170,32 +179,40 @@ static bool plan(struct build *b)
 
 /* -- memory --------------------------------------------------------------------------------- */
 
-/* Frames are taken in big blocks; the first block must be big enough for the P2M to be written in
- * place, so it is kept apart until the P2M's own frames are known. */
-static bool populate(struct build *b, uint64_t *p2m)
-{
-    uint64_t done = 0;
-    unsigned order = MAX_ORDER;
+enum progress { MORE, DONE, FAILED };
 
-    while (done < b->pages) {
+/* Is the time for this step over? */
+static bool pause_due(uint64_t until)
+{
+    return until != UINT64_MAX && (plat_now() >= until || plat_interrupt_pending());
+}
+
+/* Frames are taken in big blocks. */
+static enum progress populate(struct build *b, uint64_t until)
+{
+    while (b->done < b->pages) {
         mfn_t m;
 
-        while (order && (done + (1ull << order) > b->pages || done & ((1ull << order) - 1)))
-            order--;
-        if (!frame_domain_alloc(b->d, order, &m)) {
-            if (order-- == 0)
-                return false;
+        while (b->order &&
+               (b->done + (1ull << b->order) > b->pages || b->done & ((1ull << b->order) - 1)))
+            b->order--;
+        if (!frame_domain_alloc(b->d, b->order, &m)) {
+            if (b->order-- == 0)
+                return FAILED;
             continue;
         }
-        for (uint64_t i = 0; i < 1ull << order; i++) {
-            p2m[done + i] = m.n + i;
-            frame_m2p[m.n + i] = done + i;
+        for (uint64_t i = 0; i < 1ull << b->order; i++) {
+            b->p2m[b->done + i] = m.n + i;
+            frame_m2p[m.n + i] = b->done + i;
         }
-        done += 1ull << order;
-        if (order < MAX_ORDER && !(done & ((1ull << (order + 1)) - 1)))
-            order++;
+        b->done += 1ull << b->order;
+        if (b->order < MAX_ORDER && !(b->done & ((1ull << (b->order + 1)) - 1)))
+            b->order++;
+        if (b->done < b->pages && pause_due(until))
+            return MORE;
     }
-    return true;
+    b->done = 0;
+    return DONE;
 }
 
 static void *page(const struct build *b, uint64_t pfn)
@@ -237,17 +254,37 @@ static void fill(const struct build *b, uint64_t va, const void *from, uint64_t 
     }
 }
 
-static void load_kernel(const struct build *b)
+static enum progress copy_ramdisk(struct build *b, uint64_t until)
+{
+    enum { STEP = 64 };
+    uint64_t size = b->ramdisk_pages ? b->g->ramdisk_size : 0;
+
+    while (b->done << PV_PAGE_SHIFT < size) {
+        uint64_t at = b->done << PV_PAGE_SHIFT, n = size - at, step = STEP << PV_PAGE_SHIFT;
+
+        copy_pages(b, b->ramdisk_pfn + b->done, (const char *)b->g->ramdisk + at,
+                   n < step ? n : step);
+        b->done += STEP;
+        if (pause_due(until))
+            return MORE;
+    }
+    return DONE;
+}
+
+static enum progress load_kernel(struct build *b, uint64_t until)
 {
     const struct elf_image *i = &b->image;
 
-    for (unsigned n = 0; n < i->segments; n++) {
-        const struct elf_segment *s = &i->segment[n];
+    while (b->segment < i->segments) {
+        const struct elf_segment *s = &i->segment[b->segment++];
         uint64_t va = s->paddr + i->offset;
 
         fill(b, va, i->file + s->file_offset, s->file_size);
         fill(b, va + s->file_size, NULL, s->mem_size - s->file_size);
+        if (pause_due(until))
+            return MORE;
     }
+    return DONE;
 }
 
 /* Slot n of the page: push rcx, r11; mov eax, n; syscall; pop; ret. iret never comes back. */
@@ -437,25 +474,23 @@ static unsigned order_for(uint64_t bytes)
     return order;
 }
 
-static bool fill_memory(struct build *b)
+static enum progress finish(struct build *b, uint64_t until)
 {
-    load_kernel(b);
+    (void)until;
+    b->d->nr_pfns = b->pages;
     fill_hypercall_page(b);
-    copy_pages(b, b->ramdisk_pfn, b->g->ramdisk, b->ramdisk_pages ? b->g->ramdisk_size : 0);
     write_p2m(b);
     map_all(b);
     if (b->image.init_p2m != ELF_UNSET)
         map_p2m(b);
     make_ports(b);
     write_start_info(b);
-    return start_vcpu(b);
+    return start_vcpu(b) ? DONE : FAILED;
 }
 
-static bool build(struct build *b)
+static bool begin(struct build *b)
 {
     struct reason r = {.hypercall = 0xffff};
-    unsigned order = order_for(b->pages * 8);
-    bool ok;
 
     if (elf_parse(&b->image, b->g->kernel, b->g->kernel_size, &r)) {
         reason_record_domain(b->d, &r);
@@ -463,35 +498,79 @@ static bool build(struct build *b)
     }
     if (!plan(b) || !make_vcpus(b))
         return false;
-    b->p2m = frame_hv_alloc(order);
-    if (!b->p2m || b->pages > frame_free_count() || !populate(b, b->p2m)) {
-        if (b->p2m)
-            frame_hv_free(b->p2m, order);
+    b->p2m_order = order_for(b->pages * 8);
+    b->p2m = frame_hv_alloc(b->p2m_order);
+    if (!b->p2m || b->pages > frame_free_count())
         return fail(b, RULE_MACHINE_MEMORY, 0, b->pages, frame_free_count());
+    b->order = MAX_ORDER;
+    return true;
+}
+
+/* It has come to an end, good or bad. */
+static void end(struct build *b, bool ok)
+{
+    if (b->p2m)
+        frame_hv_free(b->p2m, b->p2m_order);
+    b->p2m = NULL;
+    if (!ok) {
+        domain_crash(b->d);
+        return;
     }
-    b->d->nr_pfns = b->pages;
-    ok = fill_memory(b);
-    frame_hv_free(b->p2m, order);
-    return ok;
+    b->d->stages = 1u << STAGE_built; /* what building did is not the guest's doing */
+    hv_log("d%u (%s): %lu MiB, %u vCPU%s, entry 0x%lx\n", b->d->id, b->d->name,
+           (unsigned long)(b->pages >> 8), b->g->vcpus, b->g->vcpus == 1 ? "" : "s",
+           (unsigned long)b->image.entry);
+}
+
+struct domain *hv_build_begin(uint16_t domid, const struct boot_guest *g)
+{
+    struct build *b = &building;
+
+    *b = (struct build){.g = g, .pages = g->mem >> PV_PAGE_SHIFT};
+    b->d = domain_create(domid, g->name, b->pages, g->vcpus);
+    if (!b->d || b->d->state != DOMAIN_PAUSED)
+        return b->d;
+    text_copy(b->d->cmdline, g->cmdline ? g->cmdline : "", sizeof(b->d->cmdline));
+    if (!begin(b))
+        end(b, false);
+    return b->d;
+}
+
+bool hv_build_step(uint64_t until)
+{
+    static enum progress (*const phases[])(struct build * b, uint64_t until) = {
+        [TAKE_MEMORY] = populate,
+        [COPY_RAMDISK] = copy_ramdisk,
+        [COPY_KERNEL] = load_kernel,
+        [FINISH] = finish,
+    };
+    struct build *b = &building;
+
+    if (b->d->state != DOMAIN_PAUSED)
+        return true; /* it has failed already */
+    for (; b->phase <= FINISH; b->phase++)
+        switch (phases[b->phase](b, until)) {
+        case MORE:
+            return false;
+        case FAILED:
+            if (b->phase == TAKE_MEMORY)
+                fail(b, RULE_MACHINE_MEMORY, 0, b->pages, frame_free_count());
+            end(b, false);
+            return true;
+        default:
+            break;
+        }
+    end(b, true);
+    return true;
 }
 
 struct domain *hv_build(uint16_t domid, const struct boot_guest *g)
 {
-    struct build b = {.g = g, .pages = g->mem >> PV_PAGE_SHIFT};
+    struct domain *d = hv_build_begin(domid, g);
 
-    b.d = domain_create(domid, g->name, b.pages, g->vcpus);
-    if (!b.d || b.d->state != DOMAIN_PAUSED)
-        return b.d;
-    text_copy(b.d->cmdline, g->cmdline ? g->cmdline : "", sizeof(b.d->cmdline));
-    if (!build(&b)) {
-        domain_crash(b.d);
-        return b.d;
-    }
-    b.d->stages = 1u << STAGE_built; /* what building did is not the guest's doing */
-    hv_log("d%u (%s): %lu MiB, %u vCPU%s, entry 0x%lx\n", domid, b.d->name,
-           (unsigned long)(b.pages >> 8), g->vcpus, g->vcpus == 1 ? "" : "s",
-           (unsigned long)b.image.entry);
-    return b.d;
+    while (d && !hv_build_step(UINT64_MAX))
+        ;
+    return d;
 }
 
 static void give_disks(struct domain *d, const struct boot_guest *g)

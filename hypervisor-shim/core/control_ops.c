@@ -15,6 +15,7 @@
 #include "platform.h"
 #include "sched.h"
 #include "text.h"
+#include "timer.h"
 #include "trace.h"
 #include "../backend/console.h"
 #include "../backend/diskspec.h"
@@ -153,19 +154,6 @@ static const struct domain *domain_by_name(const char *name)
     return NULL;
 }
 
-/* The image does not become a guest: its domain's reason is the answer. */
-static long give_up(struct domain *d)
-{
-    const struct reason_ring *ring = &d->reasons;
-    struct reason why = ring->entry[(ring->count - 1) % REASON_RING];
-
-    if (!why.err)
-        why.err = -XEN_EINVAL;
-    reason_keep(&control_reasons()->reasons, &why);
-    domain_destroy(d);
-    return why.err;
-}
-
 /* The text and the images that r names, as the builder wants them. 0, or an errno. */
 static long read_guest(const struct client *c, const struct control_request *r, char *text,
                        struct boot_guest *g)
@@ -194,39 +182,95 @@ static long read_guest(const struct client *c, const struct control_request *r, 
     return 0;
 }
 
+/* The guest that is being built, a millisecond at a time; so long do the others run in between. */
+static const uint64_t BUILD_SLICE = 1000 * 1000, BUILD_REST = 1000 * 1000; /* ns */
+static struct {
+    char text[TEXT_MAX];
+    struct boot_guest g;
+    struct domain *d; /* NULL: it failed, and when domain `id` is gone, `error` is the answer */
+    uint16_t id;
+    long error;
+    struct timer rest;
+} job;
+
+static bool is_buried(uint32_t id)
+{
+    return !domain_by_id((uint16_t)id) || hv.domain[id]->buried;
+}
+
+static void rested(struct timer *t)
+{
+    (void)t;
+    cpu_work_set(CPU_WORK_CONTROL);
+}
+
+/* What there is of it goes, and then the answer is rc. */
+static long give_up(struct domain *d, long rc)
+{
+    job.d = NULL;
+    job.id = d->id;
+    job.error = rc;
+    domain_destroy(d);
+    return -XEN_ERESTART;
+}
+
+/* The image does not become a guest: its domain's reason is the answer. */
+static long failed(struct domain *d)
+{
+    const struct reason_ring *ring = &d->reasons;
+    struct reason why = ring->entry[(ring->count - 1) % REASON_RING];
+
+    if (!why.err)
+        why.err = -XEN_EINVAL;
+    reason_keep(&control_reasons()->reasons, &why);
+    return give_up(d, why.err);
+}
+
+static long created(const struct control_request *r)
+{
+    struct domain *d = job.d;
+    char why[256];
+
+    if (!d)
+        return is_buried(job.id) ? job.error : -XEN_ERESTART;
+    if (!hv_build_step(plat_now() + BUILD_SLICE)) {
+        timer_set(&job.rest, plat_now() + BUILD_REST);
+        return -XEN_ERESTART;
+    }
+    if (d->state != DOMAIN_PAUSED)
+        return failed(d);
+    if (!disks_give(d, job.text, false, why, sizeof(why))) {
+        hv_log("d%u (%s): %s\n", d->id, d->name, why);
+        return give_up(d, no(RULE_CONTROL_DISK, .value = d->id));
+    }
+    if (!(r->arg[4] & CONTROL_CREATE_PAUSED))
+        domain_unpause(d);
+    return d->id;
+}
+
 static long do_create(struct client *c, const struct control_request *r)
 {
-    static char text[TEXT_MAX]; /* used under the one lock */
-    struct boot_guest g = {.name = ""};
-    long rc = read_guest(c, r, text, &g);
     const struct domain *same;
-    struct domain *d;
-    char why[256];
     uint16_t id;
+    long rc;
 
+    job.g = (struct boot_guest){.name = ""};
+    rc = read_guest(c, r, job.text, &job.g);
     if (rc)
         return rc;
-    same = g.name[0] ? domain_by_name(g.name) : NULL;
+    same = job.g.name[0] ? domain_by_name(job.g.name) : NULL;
     if (same)
         return no(RULE_CONTROL_NAME, .value = same->id);
     id = domain_unused_id();
     if (!id)
         return no(RULE_CONTROL_FULL, .limit = MAX_DOMAINS - 1);
-    if (!g.name[0])
-        text_format(g.name, sizeof(g.name), "%u", id);
-    d = hv_build(id, &g);
-    if (!d)
+    if (!job.g.name[0])
+        text_format(job.g.name, sizeof(job.g.name), "%u", id);
+    job.d = hv_build_begin(id, &job.g);
+    if (!job.d)
         return no(RULE_CONTROL_MEMORY, .value = 1, .limit = frame_free_count());
-    if (d->state != DOMAIN_PAUSED)
-        return give_up(d);
-    if (!disks_give(d, text, false, why, sizeof(why))) {
-        hv_log("d%u (%s): %s\n", id, g.name, why);
-        domain_destroy(d);
-        return no(RULE_CONTROL_DISK, .value = id);
-    }
-    if (!(r->arg[4] & CONTROL_CREATE_PAUSED))
-        domain_unpause(d);
-    return id;
+    timer_init(&job.rest, rested, NULL);
+    return created(r);
 }
 
 static long do_destroy(struct client *c, const struct control_request *r)
@@ -238,9 +282,7 @@ static long do_destroy(struct client *c, const struct control_request *r)
 
 static long destroyed(const struct control_request *r)
 {
-    const struct domain *d = domain_by_id((uint16_t)r->number);
-
-    return d && !d->buried ? -XEN_ERESTART : 0;
+    return is_buried(r->number) ? 0 : -XEN_ERESTART;
 }
 
 static long do_pause(struct client *c, const struct control_request *r)
@@ -333,7 +375,7 @@ static const struct {
     [CONTROL_BUFFER] = {do_buffer, 0, NULL},
     [CONTROL_BUFFER_FREE] = {do_buffer_free, 0, NULL},
     [CONTROL_EVENTS] = {do_events, 0, NULL},
-    [CONTROL_CREATE] = {do_create, BUFFER, NULL},
+    [CONTROL_CREATE] = {do_create, BUFFER, created},
     [CONTROL_DESTROY] = {do_destroy, DOMAIN, destroyed},
     [CONTROL_PAUSE] = {do_pause, DOMAIN | ALIVE, NULL},
     [CONTROL_UNPAUSE] = {do_unpause, DOMAIN | ALIVE, NULL},

@@ -223,6 +223,10 @@ struct boot_guest {
 };
 /* Build one, paused. NULL: no memory to speak of it; a bad one comes crashed, with its reason. */
 struct domain *hv_build(uint16_t domid, const struct boot_guest *g);
+/* The same in steps, one guest at a time: until then, or an interrupt, or the end (true). What g
+ * points to stays until that. */
+struct domain *hv_build_begin(uint16_t domid, const struct boot_guest *g);
+bool hv_build_step(uint64_t until);
 /* Build every guest (bad ones are refused with a sentence, the others go on), and
  * return the vCPU to enter first, as hv_leave() does. Memory, frame table, hv.tsc_*, hv.wall_ns
  * and the console are up already. */

@@ -379,6 +379,41 @@ Test(control, an_ended_guest_is_read_until_it_is_destroyed)
     cr_assert_eq(frame_free_count(), free);
 }
 
+/* Building takes long: others run in between, and the next request waits. */
+Test(control, a_guest_is_built_step_by_step)
+{
+    uint64_t free = warm();
+    struct control_request r = creation(5, "role=kernel name=slow mem=8M -- x", kernel(), SIZE);
+    struct control_request hello = REQUEST(CONTROL_HELLO, .client = 6, .id = 99);
+    unsigned steps = 0;
+    uint64_t image = buffer_of(5, 5 * PV_PAGE_SIZE * 64);
+
+    memset(plat_ram + image, 'r', 5 * PV_PAGE_SIZE * 64);
+    r.arg[2] = image, r.arg[3] = 5 * PV_PAGE_SIZE * 64;
+    hosted.interrupt_every = 1;
+    put(&r, sizeof(r));
+    put(&hello, sizeof(hello));
+    hv.cpu[0].work |= CPU_WORK_CONTROL;
+    for (; hosted.control_sent == 0 && steps < 100; steps++) {
+        const struct vcpu *next = hv_interrupt(v);
+
+        cr_assert(next == v || next == other->v, "who was there runs");
+        cr_assert(hosted.control_sent || hosted.timer <= hosted.now + 1000000);
+        hosted.now += 1000000;
+        hv.cpu[0].work |= CPU_WORK_TIMER;
+    }
+    cr_assert_gt(steps, 5);
+    hosted.interrupt_every = 0;
+    cr_assert_eq(hosted.control_out[0].value, 3);
+    cr_assert_eq(hv.domain[3]->state, DOMAIN_RUNNING);
+    cr_assert_eq(frame_audit(), 0);
+    cr_assert_eq(hosted.control_out[1].id, 99);
+    hosted.control_sent = hosted.control_written = hosted.control_read = 0;
+    ASK(CONTROL_BYE, .client = 5);
+    ASK(CONTROL_DESTROY, .number = 3);
+    cr_assert_eq(frame_free_count(), free);
+}
+
 /* Another guest still maps a page of the dead one: its number must not be another's. */
 Test(control, a_number_is_not_used_again_while_frames_are)
 {
