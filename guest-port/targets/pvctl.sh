@@ -26,4 +26,5 @@ target_command()
     quoted --kernel "$kernel" --mem "${memory}M" --cmdline "$words"
     if [ -n "$ramdisk" ]; then quoted --ramdisk "$root"; else quoted --disk "$root"; fi
     if [ -n "$extra" ]; then quoted --disk "$extra"; fi
+    if [ -n "$net" ]; then quoted --net user; fi
 }
