@@ -125,7 +125,7 @@ void pv_lazy_begin(struct pv_batch *b)
 {
     b = b ? b : &own;
     pv_batch_init(b);
-    lazy[pv_host_cpu()] = b;
+    lazy[pv_this_cpu()] = b;
 }
 
 int pv_lazy_flush(void)
@@ -141,7 +141,7 @@ int pv_lazy_end(void)
 
     if (!b)
         return 0;
-    lazy[pv_host_cpu()] = NULL;
+    lazy[pv_this_cpu()] = NULL;
     if (pv_batch_flush(b) != 0 && b == &own)
         pv_host_panic("a request failed that cannot fail");
     return b->error;
@@ -149,5 +149,5 @@ int pv_lazy_end(void)
 
 struct pv_batch *pv_lazy_batch(void)
 {
-    return lazy[pv_host_cpu()];
+    return lazy[pv_this_cpu()];
 }

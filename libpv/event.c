@@ -25,21 +25,12 @@ static uint8_t port_cpu[PV_EVENT_PORTS];
 /* Where each vCPU's next scan begins. */
 static uint8_t next_word[XEN_LEGACY_MAX_VCPUS];
 
-static struct xen_vcpu_info *registered[XEN_LEGACY_MAX_VCPUS];
-
-struct xen_vcpu_info *pv_vcpu_info(void)
-{
-    return pv_vcpu_info_of(pv_host_cpu());
-}
-
-struct xen_vcpu_info *pv_vcpu_info_of(unsigned cpu)
-{
-    return registered[cpu] ? registered[cpu] : &pv_machine.shared->vcpu_info[cpu];
-}
+struct xen_vcpu_info *pv_vcpu_registered[XEN_LEGACY_MAX_VCPUS];
 
 void pv_vcpu_info_set(unsigned cpu, struct xen_vcpu_info *info)
 {
-    registered[cpu] = info;
+    pv_vcpu_registered[cpu] = info;
+    pv_trap_info_moved();
 }
 
 /* The vCPU's gate -------------------------------------------------------------------------- */
@@ -230,7 +221,7 @@ void pv_event_unmask(uint32_t port)
         return;
     /* The hypervisor announces only what arrives unmasked. If the event is there already, only it
      * can raise the summary without a race, and only it can reach another vCPU. */
-    if (port_cpu[port] == pv_host_cpu()) {
+    if (port_cpu[port] == pv_this_cpu()) {
         __atomic_fetch_and(&s->evtchn_mask[port / 64], ~bit(port), __ATOMIC_SEQ_CST);
         if (!pv_event_is_pending(port))
             return;
@@ -295,7 +286,7 @@ static unsigned scan_word(unsigned word, unsigned cpu, struct pv_regs *regs)
 static unsigned run_handlers(struct pv_regs *regs)
 {
     struct xen_vcpu_info *v = pv_vcpu_info();
-    unsigned cpu = pv_host_cpu(), count = 0;
+    unsigned cpu = pv_this_cpu(), count = 0;
 
     while (__atomic_exchange_n(&v->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST)) {
         uint64_t sel = __atomic_exchange_n(&v->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);

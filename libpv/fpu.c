@@ -50,7 +50,7 @@ static void load(const void *area)
 /* The hypervisor has cleared TS before it bounced the trap. */
 static void not_available(struct pv_regs *regs)
 {
-    unsigned cpu = pv_host_cpu();
+    unsigned cpu = pv_this_cpu();
 
     if (!fpu[cpu].current) {
         pv_host_trap(regs);
@@ -97,7 +97,7 @@ void pv_fpu_clear(void *area)
 
 void pv_fpu_switch(void *area)
 {
-    unsigned cpu = pv_host_cpu();
+    unsigned cpu = pv_this_cpu();
 
     fpu[cpu].current = area;
     pv_hypercall_fpu_taskswitch(!area || fpu[cpu].owner != area);
@@ -105,7 +105,7 @@ void pv_fpu_switch(void *area)
 
 void pv_fpu_flush(void)
 {
-    unsigned cpu = pv_host_cpu();
+    unsigned cpu = pv_this_cpu();
 
     if (!fpu[cpu].owner)
         return;

@@ -11,6 +11,10 @@
 #include <pv/event.h>
 #include <pv/sched.h>
 #include <pv/trap.h>
+
+/* Before its first use, which is in internal.h. */
+unsigned pv_host_cpu(void) __attribute__((weak, alias("pv_host_cpu_default")));
+
 #include "internal.h"
 
 #define WEAK         __attribute__((weak))
@@ -132,7 +136,7 @@ WEAK void *pv_host_window_alloc(unsigned pages)
     return va;
 }
 
-WEAK unsigned pv_host_cpu(void)
+unsigned pv_host_cpu_default(void)
 {
     return 0;
 }

@@ -10,6 +10,7 @@
 #define LIBPV_INTERNAL_H
 
 #include <pv/types.h>
+#include <pv/host.h>
 #include <pv/abi/xen.h>
 #include <pv/abi/start_info.h>
 
@@ -37,10 +38,27 @@ pfn_t pv_m2p(mfn_t frame);
 /* Another machine frame stands behind a guest frame from now on; invalid: none does. */
 void pv_p2m_set(pfn_t frame, mfn_t machine);
 
+/* The number of this vCPU, at no cost for kernels that have one only. */
+unsigned pv_host_cpu_default(void);
+static inline unsigned pv_this_cpu(void)
+{
+    return pv_host_cpu == pv_host_cpu_default ? 0 : pv_host_cpu();
+}
+
 /* This vCPU's part of shared_info, or what it registered (pv_vcpu_info_register()). */
-struct xen_vcpu_info *pv_vcpu_info(void);
-struct xen_vcpu_info *pv_vcpu_info_of(unsigned cpu);
+extern struct xen_vcpu_info *pv_vcpu_registered[XEN_LEGACY_MAX_VCPUS];
+static inline struct xen_vcpu_info *pv_vcpu_info_of(unsigned cpu)
+{
+    struct xen_vcpu_info *own = pv_vcpu_registered[cpu];
+
+    return own ? own : &pv_machine.shared->vcpu_info[cpu];
+}
+static inline struct xen_vcpu_info *pv_vcpu_info(void)
+{
+    return pv_vcpu_info_of(pv_this_cpu());
+}
 void pv_vcpu_info_set(unsigned cpu, struct xen_vcpu_info *info);
+void pv_trap_info_moved(void);
 
 /* Maps a machine frame at a page of a window (host.h) and flushes that page's translation. */
 int pv_window_map(void *va, mfn_t frame, bool writable);

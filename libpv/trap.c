@@ -16,6 +16,7 @@
 extern const char pv_trap_stubs[], pv_trap_crit_begin[], pv_trap_crit_end[];
 PV_NORETURN void pv_trap_resume(struct pv_regs *regs);
 uint8_t *pv_trap_dispatch(struct pv_regs *regs);
+void pv_trap_system_call(struct pv_regs *regs, bool done);
 
 #define STUB_BYTES  16
 #define INT80       0x80
@@ -118,15 +119,11 @@ static uint8_t *way_back(struct pv_regs *regs)
 {
     uint16_t cs = (uint16_t)regs->cs;
     const char *rip = (const char *)regs->rip;
-    bool syscall = regs->vector == PV_TRAP_SYSCALL;
 
     regs->cs = cs;
     regs->error = 0;
-    if (pv_regs_user(regs)) {
-        /* A system call destroys rcx and r11 by definition, so the hypervisor may be quick. */
-        regs->error = syscall ? XEN_VGCF_in_syscall : 0;
+    if (pv_regs_user(regs))
         return NULL;
-    }
     if (rip >= pv_trap_crit_begin && rip < pv_trap_crit_end)
         return NULL;
     /* Only the hypercall tells the hypervisor that an NMI or a machine check is over. */
@@ -163,6 +160,53 @@ uint8_t *pv_trap_dispatch(struct pv_regs *regs)
         pv_host_trap(regs);
     pv_events_disable();
     return way_back(regs);
+}
+
+/* System calls ------------------------------------------------------------------------------ */
+
+static const uint32_t idle;
+const volatile uint32_t *pv_trap_busy = &idle;
+static pv_trap_handler_t *finish_call;
+
+/* What trap.S looks at: calls of the table, and where this vCPU's mask is. */
+struct {
+    const void *table;
+    uint64_t count;
+    struct xen_vcpu_info *info;
+} pv_trap_fast;
+
+void pv_trap_system_calls(const void *table, uint64_t count, pv_trap_handler_t *finish)
+{
+    pv_trap_fast.table = table;
+    pv_trap_fast.info = pv_vcpu_info();
+    finish_call = finish;
+    __atomic_store_n(&pv_trap_fast.count, pv_host_cpu == pv_host_cpu_default ? count : 0,
+                     __ATOMIC_RELEASE);
+}
+
+void pv_trap_info_moved(void)
+{
+    pv_trap_fast.info = pv_vcpu_info();
+}
+
+/*
+ * Calls that the table does not do. They come from user mode and return there, and destroy rcx and
+ * r11 by definition, so the hypervisor may be quick, unless the handler says that it is something
+ * else. `done`: the call is done, but there is more to do.
+ */
+void pv_trap_system_call(struct pv_regs *regs, bool done)
+{
+    pv_trap_handler_t *handler =
+        done ? finish_call : __atomic_load_n(&handlers[PV_TRAP_SYSCALL], __ATOMIC_ACQUIRE);
+
+    pv_events_enable();
+    if (handler)
+        handler(regs);
+    else
+        pv_host_trap(regs);
+    pv_events_disable();
+    regs->cs = (uint16_t)regs->cs;
+    regs->error = regs->vector == PV_TRAP_SYSCALL ? XEN_VGCF_in_syscall : 0;
 }
 
 uint64_t pv_trap_fault_address(void)

@@ -78,7 +78,7 @@ struct pv_regs {
     uint64_t r15, r14, r13, r12, rbp, rbx;
     uint64_t r11, r10, r9, r8;
     uint64_t rax, rcx, rdx, rsi, rdi;
-    uint64_t error; /* error code, or 0; the handler's own during its run */
+    uint64_t error; /* error code; rax as it was in a system call; or 0 */
     uint64_t rip;
     uint64_t cs;
     uint64_t rflags;
@@ -106,6 +106,21 @@ void pv_trap_handle(unsigned vector, pv_trap_handler_t *handler);
  * 0x80. vector < 32 or PV_TRAP_INT80. Takes effect with the next pv_trap_init(). -XEN_EINVAL.
  */
 int pv_trap_allow_user(unsigned vector, bool allow);
+
+/*
+ * A handler of PV_TRAP_SYSCALL that wants all registers restored, rcx and r11 too (it changed to a
+ * signal's handler, another program), sets regs->vector to PV_TRAP_VECTORS.
+ *
+ * Most system calls need no handler: with this, number rax below `count` calls table[rax] with rdi,
+ * rsi, rdx, r10, r8, r9, and what that returns is rax, at the cost of a few instructions. The frame
+ * lies at the top of the kernel's stack meanwhile; what the call writes to rbx, rbp and r12-r15 there
+ * counts only if there is more to do. *pv_trap_busy says whether there is more to do,
+ * as in a flag of the running thread: if it is not 0 before, the handler is called instead; if it
+ * is not 0 after, finish(regs) is. Kernels with several vCPUs (pv_host_cpu()) always have the
+ * handler.
+ */
+void pv_trap_system_calls(const void *table, uint64_t count, pv_trap_handler_t *finish);
+extern const volatile uint32_t *pv_trap_busy;
 
 /* Was user mode interrupted? */
 static inline bool pv_regs_user(const struct pv_regs *regs)

@@ -18,10 +18,12 @@
 
 #define FRAME_CS     (8 * 19)
 #define FRAME_ERROR  (8 * 17)
+#define FRAME_RAX    (8 * 12)
+#define FRAME_R10    (8 * 9)
 
         .text
 
-/* rdi is on the stack already, and holds the vector. */
+/* rdi is on the stack already. */
 .macro  save_registers
         push    %rsi
         push    %rdx
@@ -37,8 +39,6 @@
         push    %r13
         push    %r14
         push    %r15
-        push    %rdi                    /* vector */
-        push    $0                      /* cr2: C fills it */
 .endm
 
 /* Leaves rsp at the slot of the error code. */
@@ -71,11 +71,19 @@ pv_trap_stubs:
         pop     %rcx
         pop     %r11
         .if     (0x27d00 >> vector & 1) == 0    /* 8, 10-14 and 17 come with an error code */
+        .if     vector == PV_TRAP_SYSCALL
+        push    %rax
+        .else
         push    $0
         .endif
+        .endif
         push    %rdi
+        .if     vector == PV_TRAP_SYSCALL
+        jmp     .Lsystem_call
+        .else
         mov     $vector, %edi
         jmp     .Lcommon
+        .endif
         vector = vector + 1
         .endr
         .balign 16
@@ -91,6 +99,8 @@ pv_trap_stubs:
 .Lcommon:
         cld
         save_registers
+        push    %rdi                    /* vector */
+        push    $0                      /* cr2: C fills it */
         mov     %rsp, %rdi
         mov     %rsp, %rbx
         and     $-16, %rsp
@@ -119,6 +129,56 @@ pv_trap_crit_end:
 .Lby_hypercall:
         restore_registers
         jmp     pv_hypercall_page + 32 * XEN_HYPERVISOR_iret
+
+/*
+ * From user mode always, so the frame lies at the top of a stack, which is a multiple of 16. The
+ * common way costs little more than the frame; events are masked but around the call. An event that
+ * came between its end and the mask is pending, and delivered by the iret hypercall.
+ */
+.Lsystem_call:
+        cld
+        save_registers
+        push    $PV_TRAP_SYSCALL
+        sub     $16, %rsp               /* cr2, and 8 for the stack's alignment */
+        cmp     pv_trap_fast + 8(%rip), %rax
+        jae     .Lslow
+        mov     pv_trap_busy(%rip), %rcx
+        cmpl    $0, (%rcx)
+        jne     .Lslow
+        mov     pv_trap_fast + 16(%rip), %rcx
+        movb    $0, 1(%rcx)             /* upcall_mask */
+        cmpb    $0, (%rcx)              /* upcall_pending */
+        jne     .Lslow
+        mov     pv_trap_fast(%rip), %r11
+        mov     %r10, %rcx
+        call    *(%r11,%rax,8)
+        mov     %rax, 8 + FRAME_RAX(%rsp)
+        mov     pv_trap_fast + 16(%rip), %rcx
+        movb    $1, 1(%rcx)
+        mov     pv_trap_busy(%rip), %rcx
+        cmpl    $0, (%rcx)
+        mov     $1, %esi
+        jne     .Lhandler
+        movq    $XEN_VGCF_in_syscall, 8 + FRAME_ERROR(%rsp)
+        /* What C preserves is as it was. */
+        add     $8 + FRAME_R10, %rsp
+        pop     %r10
+        pop     %r9
+        pop     %r8
+        pop     %rax
+        add     $8, %rsp
+        pop     %rdx
+        pop     %rsi
+        pop     %rdi
+        jmp     pv_hypercall_page + 32 * XEN_HYPERVISOR_iret
+
+.Lslow:
+        xor     %esi, %esi
+.Lhandler:
+        lea     8(%rsp), %rdi
+        call    pv_trap_system_call
+        add     $8, %rsp
+        jmp     .Lby_hypercall
 
 /* void pv_trap_resume(struct pv_regs *regs) */
         .globl  pv_trap_resume

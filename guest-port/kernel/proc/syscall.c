@@ -44,23 +44,25 @@ static const struct {
 #undef SYS
 };
 
-/* Traced calls and numbers out of range; entry.S handles the others by itself. */
-void syscall_slow(struct trapframe *tf)
+static long call(const struct trapframe *tf)
+{
+    if (tf->orig_rax >= SYSCALL_MAX)
+        return -ENOSYS;
+    return syscall_table[tf->orig_rax]((long)tf->rdi, (long)tf->rsi, (long)tf->rdx, (long)tf->r10,
+                                       (long)tf->r8, (long)tf->r9);
+}
+
+static void call_traced(struct trapframe *tf)
 {
     u64 nr = tf->orig_rax;
     long a[6] = {(long)tf->rdi, (long)tf->rsi, (long)tf->rdx,
                  (long)tf->r10, (long)tf->r8,  (long)tf->r9};
     pid_t tid = current->tid;
-    long r = -ENOSYS;
+    long r;
 
-    if (nr < SYSCALL_MAX) {
-        if (current->work & WORK_TRACE && (nr == 59 || nr == 60 || nr == 231))
-            printk("[%d] %s(%lx, %lx)\n", tid, names[nr].name, a[0], a[1]);
-        r = syscall_table[nr](a[0], a[1], a[2], a[3], a[4], a[5]);
-    }
-    tf->rax = r;
-    if (!(current->work & WORK_TRACE))
-        return;
+    if (nr == 59 || nr == 60 || nr == 231)
+        printk("[%d] %s(%lx, %lx)\n", tid, names[nr].name, a[0], a[1]);
+    tf->rax = r = call(tf);
     if (nr < SYSCALL_MAX && names[nr].name) {
         printk("[%d] %s(", tid, names[nr].name);
         for (int i = 0; i < names[nr].args; i++)
@@ -69,6 +71,15 @@ void syscall_slow(struct trapframe *tf)
     } else {
         printk("[%d] system call %lu = %ld\n", tid, nr, r);
     }
+}
+
+/* Traced calls and numbers out of range; entry.S handles the others by itself. */
+void syscall_slow(struct trapframe *tf)
+{
+    if (current->work & WORK_TRACE)
+        call_traced(tf);
+    else
+        tf->rax = call(tf);
 }
 
 /* Interrupts are off; called until no work is left. */
