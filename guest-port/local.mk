@@ -75,4 +75,7 @@ check-native: all $(check_PROGRAMS)
 soak-native: all $(check_PROGRAMS)
 	$(AM_V_at)SUITE_TIMEOUT=14400 $(RUN_SUITE) soak-native $(NATIVE_SOAK_TESTS)
 
-.PHONY: check-native soak-native
+# Both kernels, built and tested after each patch of the series.
+check-series: all
+	$(AM_V_at)LWIP='$(LWIP_DIR)' builddir='$(abs_builddir)' sh $(srcdir)/guest-port/check-series
+.PHONY: check-native soak-native check-series

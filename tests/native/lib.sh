@@ -18,7 +18,7 @@ trap 'exit 130' INT TERM HUP
 guest()
 {
     status=0
-    "$srcdir/guest-port/run" native "$@" >"$work/out" 2>"$work/err" || status=$?
+    "$srcdir/guest-port/run" "${target:-native}" "$@" >"$work/out" 2>"$work/err" || status=$?
     cat "$work/err"
 }
 
