@@ -21,6 +21,7 @@ enum ending verdict_of_xen_line(const char *line)
         enum ending ending;
     } table[] = {
         {"Hardware Dom", " halted: ", POWERED_OFF},
+        {"Entering ACPI S5", "", POWERED_OFF}, /* dom0 has switched the machine off */
         {"Hardware Dom", " crashed: ", CRASHED},
         {"Hardware Dom", " shutdown: watchdog", CRASHED},
         {"Hardware Dom", " shutdown: rebooting", REBOOTED},
