@@ -7,12 +7,19 @@
  * instruction `movb $0x5b, bench_marks(%rax)`: its address tells which row, which of its timed
  * parts, and whether that begins or ends; where only a handler or a user program can tell, long
  * NOPs with the displacements 0x5b000000 and 0x5b000001 begin and end the part named last.  One
- * line per stop mark goes to the file of `out=`: row part instructions cr3 locked fences hypervisor
- * (the instructions that were the hypervisor's own).  With `profile=FILE` the executions of each single instruction of the last part are written there too,
+ * line per stop mark goes to the file of `out=`: row part instructions cr3 locked fences
+ * hypervisor, the last being the instructions at the hypervisor's own addresses. With
+ * `profile=FILE` the executions of each single instruction of the last part are written there too,
  * in the order of addresses.
+ *
+ * A kernel that knows no marks is counted as one part, row 0 part 0: `from=ADDRESS` is its first
+ * instruction, and the part ends where it is about to print that it powers the machine off.  Which
+ * instructions these are, `linux=FILE` (the ELF file) tells: those that load the address of one of
+ * Linux's two last words into the first argument's register.
  *
  * QEMU's plugin header is in no Debian package, so the few prototypes used are declared here.
  */
+#include <elf.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -182,9 +189,9 @@ static void instrument(struct qemu_plugin_insn *insn)
     if (profile)
         qemu_plugin_register_vcpu_insn_exec_inline(
             insn, INLINE_ADD_U64, &place_of(qemu_plugin_insn_vaddr(insn))->count, 1);
-    if (n == 7 && b[0] == 0xc6 && b[1] == 0x80 && b[6] == 0x5b && !memcmp(b + 2, &disp, 4))
+    if (marks && n == 7 && b[0] == 0xc6 && b[1] == 0x80 && b[6] == 0x5b && !memcmp(b + 2, &disp, 4))
         qemu_plugin_register_vcpu_mem_cb(insn, on_mark, CB_NO_REGS, MEM_W, NULL);
-    if (n == 7 && b[0] == 0x0f && b[1] == 0x1f && b[2] == 0x80 && b[6] == 0x5b)
+    if (marks && n == 7 && b[0] == 0x0f && b[1] == 0x1f && b[2] == 0x80 && b[6] == 0x5b)
         qemu_plugin_register_vcpu_insn_exec_cb(insn, on_note, CB_NO_REGS,
                                                b[3] ? (void *)insn : NULL);
     if (i + 2 < n && b[i] == 0x0f && b[i + 1] == 0x22 && (b[i + 2] >> 3 & 7) == 3)
@@ -196,13 +203,86 @@ static void instrument(struct qemu_plugin_insn *insn)
         qemu_plugin_register_vcpu_insn_exec_inline(insn, INLINE_ADD_U64, &count[FENCES], 1);
 }
 
+/* -- Linux's last words ------------------------------------------------------------------ */
+
+static uint64_t first, last[4];
+static unsigned nr_last;
+
+static void on_place(unsigned cpu, void *data)
+{
+    (void)cpu;
+    named = 0;
+    if (data)
+        end();
+    else if (!part_open)
+        begin();
+}
+
+/* Where the bytes at `offset` of the file are in memory. */
+static uint64_t address_of(const uint8_t *elf, uint64_t offset)
+{
+    const Elf64_Ehdr *h = (const void *)elf;
+    const Elf64_Phdr *p = (const void *)(elf + h->e_phoff);
+
+    for (unsigned i = 0; i < h->e_phnum; i++)
+        if (p[i].p_type == PT_LOAD && offset - p[i].p_offset < p[i].p_filesz)
+            return p[i].p_vaddr + offset - p[i].p_offset;
+    return 0;
+}
+
+/* mov $TEXT, %rdi, where the text is `words` after two bytes that tell its level. */
+static void find_words(const uint8_t *elf, size_t size, const char *words)
+{
+    const uint8_t *at = memmem(elf, size, words, strlen(words)), *p = elf;
+    uint32_t text = at ? (uint32_t)address_of(elf, (uint64_t)(at - elf) - 2) : 0;
+    uint8_t mov[7] = {0x48, 0xc7, 0xc7};
+
+    memcpy(mov + 3, &text, 4);
+    while (text && nr_last < 4 && (p = memmem(p, size - (size_t)(p - elf), mov, 7)) != NULL)
+        last[nr_last++] = address_of(elf, (uint64_t)(p++ - elf));
+}
+
+static bool read_linux(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    uint8_t *elf = NULL;
+    long size = 0;
+
+    if (f && fseek(f, 0, SEEK_END) == 0 && (size = ftell(f)) > (long)sizeof(Elf64_Ehdr) &&
+        (elf = malloc((size_t)size)) != NULL && fseek(f, 0, SEEK_SET) == 0 &&
+        fread(elf, 1, (size_t)size, f) == (size_t)size) {
+        find_words(elf, (size_t)size, "reboot: Power down\n");
+        find_words(elf, (size_t)size, "reboot: System halted\n");
+    }
+    free(elf);
+    if (f)
+        fclose(f);
+    return nr_last >= 2;
+}
+
+static void watch_places(struct qemu_plugin_insn *insn)
+{
+    uint64_t va = qemu_plugin_insn_vaddr(insn);
+
+    if (va == first)
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, on_place, CB_NO_REGS, NULL);
+    for (unsigned i = 0; i < nr_last; i++)
+        if (va == last[i])
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, on_place, CB_NO_REGS, insn);
+}
+
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     size_t n = qemu_plugin_tb_n_insns(tb);
 
     (void)id;
-    for (size_t i = 0; i < n; i++)
-        instrument(qemu_plugin_tb_get_insn(tb, i));
+    for (size_t i = 0; i < n; i++) {
+        struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+
+        instrument(insn);
+        if (first)
+            watch_places(insn);
+    }
 }
 
 __attribute__((visibility("default"))) int
@@ -216,9 +296,14 @@ qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv
             out = fopen(argv[i] + 4, "w");
         else if (!strncmp(argv[i], "profile=", 8))
             profile = argv[i] + 8;
+        else if (!strncmp(argv[i], "from=", 5))
+            first = strtoull(argv[i] + 5, NULL, 16);
+        else if (!strncmp(argv[i], "linux=", 6) && !read_linux(argv[i] + 6))
+            return fprintf(stderr, "count: %s is not a Linux kernel's ELF file\n", argv[i] + 6), 1;
     }
-    if (!marks || !out) {
-        fprintf(stderr, "count: marks=ADDRESS (of bench_marks) and out=FILE are needed\n");
+    if ((!marks && !(first && nr_last)) || !out) {
+        fprintf(stderr, "count: marks=ADDRESS (of bench_marks), or from= and linux=, and out=FILE "
+                        "are needed\n");
         return 1;
     }
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
