@@ -33,19 +33,10 @@ $(BENCH_PLUGIN): tests/bench/count.c
 	  $(srcdir)/tests/bench/count.c
 CLEANFILES += $(BENCH_PLUGIN)
 
-# Block requests: the same image on the shim and beside a dom0.
-EXTRA_PROGRAMS += tests/bench/blockload
-tests_bench_blockload_SOURCES = tests/bench/blockload.c
-tests_bench_blockload_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
-tests_bench_blockload_CFLAGS = $(EXAMPLE_CFLAGS)
-tests_bench_blockload_LDFLAGS = $(EXAMPLE_LDFLAGS)
-tests_bench_blockload_LDADD = libpv/libpv.a
-tests_bench_blockload_DEPENDENCIES = $(EXAMPLE_DEPS)
-
-bench: all $(BENCH_IMAGE) $(BENCH_PLUGIN) tests/guests/netload tests/bench/blockload
+bench: all $(BENCH_IMAGE) $(BENCH_PLUGIN) tests/guests/netload $(BENCH_BLOCK)
 	$(AM_V_at)$(TEST_ENV) BENCH_IMAGE=$(BENCH_IMAGE) BENCH_PLUGIN=$(BENCH_PLUGIN) sh $(top_srcdir)/tests/bench/report tests/bench
 	@echo 'block: instructions for a request'
-	$(AM_V_at)$(TEST_ENV) BENCH_BLOCK=tests/bench/blockload BENCH_PLUGIN=$(BENCH_PLUGIN) sh $(top_srcdir)/tests/bench/report-block tests/bench
+	$(AM_V_at)$(TEST_ENV) BENCH_BLOCK=$(BENCH_BLOCK) BENCH_PLUGIN=$(BENCH_PLUGIN) sh $(top_srcdir)/tests/bench/report-block tests/bench
 	@echo 'Linux'
 	$(AM_V_at)$(TEST_ENV) BENCH_PLUGIN=$(BENCH_PLUGIN) sh $(top_srcdir)/tests/bench/report-linux tests/bench
 	@echo 'network: instructions of the shim for a packet'
