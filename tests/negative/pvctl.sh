@@ -137,21 +137,28 @@ config 'has a disk that is a number' '{"guests":[{"kernel":"'"$image"'","disks":
 config 'has a disk that is no list' '{"guests":[{"kernel":"'"$image"'","disks":"d.img"}]}' '"guests\[0\].disks" is a string; it must be an array'
 config 'has a disk that is not there' '{"guests":[{"kernel":"'"$image"'","disks":["no.img"]}]}' '/no.img: cannot be read'
 # Rights can be missing only for somebody who is not root.
-n=$((n + 1))
-chmod 755 . && chmod 444 d.img
+chmod 755 .
 if [ "$(id -u)" = 0 ]; then
     as='setpriv --reuid 65534 --clear-groups'
 else
     as=''
 fi
-if $as "$pvctl" run --kernel "$image" --disk "$work/d.img" >out 2>err </dev/null; then
-    echo "not ok $n - disk: may not be written"
-elif grep -q 'd.img: cannot be written (Permission denied); add ,ro' err; then
-    echo "ok $n - disk: may not be written"
-else
-    echo "not ok $n - disk: may not be written:"
-    sed 's/^/# /' err
-fi
+# rights WHAT MODE WORDS VALUE
+rights() {
+    n=$((n + 1))
+    chmod "$2" d.img
+    if $as "$pvctl" run --kernel "$image" --disk "$4" >out 2>err </dev/null; then
+        echo "not ok $n - $1"
+    elif [ "$(wc -l <err)" = 1 ] && grep -q "^pvctl: .*$3" err; then
+        echo "ok $n - $1"
+    else
+        echo "not ok $n - $1:"
+        sed 's/^/# /' err
+    fi
+}
+rights 'disk: may not be written' 444 'd.img: cannot be written (Permission denied); add ,ro' "$work/d.img"
+rights 'disk: may not be read' 000 'd.img: cannot be read (Permission denied)' "$work/d.img,ro"
+chmod 644 d.img
 
 # -- networks ------------------------------------------------------------------------------
 net() { refuse "net: $1" "$2" run --kernel "$image" --net "$3"; }
