@@ -3,12 +3,12 @@
 #
 # A running machine is controlled: guests are created, watched, paused, typed to, destroyed; the
 # machine outlives them, and clients that misbehave. TAP. CYCLES: how many guests come and go.
-pvctl=${PVCTL:?} echo=${builddir:?}/tests/guests/echo hello=$builddir/examples/01-hello
+pvctl=${PVCTL:?} echo=${builddir:?}/tests/guests/echo hello=$builddir/examples/01-hello disks=$builddir/tests/guests/disks
 cycles=${CYCLES:-12}
 work=$(mktemp -d) || exit 1
 cd "$work" || exit 1
 export PVCTL_RUN="$work/run"
-trap 'for m in m r raw; do "$pvctl" down $m >/dev/null 2>&1; done; rm -rf "$work"' EXIT
+trap 'for m in m r d raw; do "$pvctl" down $m >/dev/null 2>&1; done; rm -rf "$work"' EXIT
 n=0
 verdict() { # WHAT, after the last command's status
     rc=$?
@@ -142,6 +142,20 @@ until_says 'first .*running' list && pv create --kernel "$echo" --name second --
 verdict 'a guest joins those of pvctl run, and outlives them'
 printf 'quit\n' | timeout 120 "$pvctl" console second >out 2>err && wait $run
 verdict 'and the machine ends with its last guest, well'
+
+# -- the end of a guest whose requests are on their way to a disk ------------------------------------------------
+truncate -s 24M disk && truncate -s 1M another
+pv up --machine d --kernel "$echo" --name keeper --mem 16M --disk disk,slice=0+8 && pv create --machine d --kernel "$disks" --name w --disk another
+[ $? = 2 ] && grep -q 'is no disk of the machine "d"' err
+verdict 'a machine has the disks that it was started with'
+writer() { pv create --machine d --kernel "$disks" --name w --mem 16M --cmdline "fill=$1" --disk disk,slice=8+49144; }
+pv trace --machine d on disk && i=0
+while [ $i -lt 6 ] && writer Z && until_says 'goes to sector' trace --machine d && pv destroy --machine d w; do i=$((i + 1)); done
+[ $i = 6 ] && pv list d && ! grep -q ' w ' out && grep -q 'keeper .*running' out
+verdict 'guests are destroyed while they write'
+writer Q && timeout 120 "$pvctl" console --machine d w >out 2>err </dev/null && grep -q 'filled, 0 failed, 0 bytes are not Q' out
+verdict 'and the next one finds the disk in order'
+pv down d
 
 # -- a channel without pvctl between: the shim itself is told rubbish ------------------------------------------
 mkdir -p run/raw && : >run/raw/lock

@@ -208,7 +208,6 @@ done
 refuse 'create: no such machine' 'no machine "m"' create --machine m --kernel "$image"
 refuse 'create: nothing' 'nothing to create' create
 refuse 'create: a machine.s option' '--cpu is about a machine' create --kernel "$image" --cpu max
-refuse 'create: a disk' 'has the disks that it was started with' create --kernel "$image" --disk "$image"
 refuse 'create: no such file' 'nowhere: cannot be read' create --kernel nowhere
 for c in destroy pause unpause shutdown; do
     refuse "$c: whom?" "$c wants a guest" $c

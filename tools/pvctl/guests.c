@@ -154,6 +154,31 @@ static int make_room(struct channel *c, const char *name)
     return 0;
 }
 
+/* Of which of the machine's disks, known by their links in its directory, g's are. */
+static int find_disks(const struct channel *c, struct guest *g)
+{
+    for (unsigned i = 0; i < g->disks; i++) {
+        struct disk *d = &g->disk[i];
+        struct stat ours, its;
+        bool found = false;
+
+        for (unsigned n = 0; n < MAX_DISKS && !found && stat(d->file, &ours) == 0; n++) {
+            char *link = xasprintf("%s/d%u", c->dir, n + 1);
+
+            found = stat(link, &its) == 0 && its.st_dev == ours.st_dev && its.st_ino == ours.st_ino;
+            if (found)
+                d->drive = n;
+            free(link);
+        }
+        if (!found)
+            return say_bad(
+                "guest %s: %s is no disk of the machine \"%s\", which has those that its "
+                "guests were started with by up or run.",
+                g->name, d->file, c->machine);
+    }
+    return 0;
+}
+
 static int create_guest(struct channel *c, const struct guest *g, bool paused, json_t *all)
 {
     char *words = machine_guest_text(g), *text;
@@ -203,17 +228,6 @@ static int check_create(const struct plan *p)
                 options[i].name);
     if (p->guests == 0)
         return say_bad("nothing to create; give a CONFIG.json or --kernel FILE.");
-    for (size_t i = 0; i < p->guests; i++)
-        if (p->guest[i].disks)
-            return say_bad(
-                "guest %s: a machine has the disks that it was started with; give them to "
-                "a guest of up or run.",
-                p->guest[i].name ? p->guest[i].name : p->guest[i].kernel);
-    for (size_t i = 0; i < p->guests; i++)
-        if (p->guest[i].net == NET_USER)
-            return say_bad("guest %s: a machine has the way out that it was started with; write "
-                           "--net switch, which leads there.",
-                           p->guest[i].name ? p->guest[i].name : p->guest[i].kernel);
     return 0;
 }
 
@@ -230,6 +244,8 @@ int command_create(int argc, char **argv)
     if (!rc)
         rc = plan_check(&p);
     if (!rc && !(rc = channel_open(&c, p.machine))) {
+        for (size_t i = 0; i < p.guests && !rc; i++)
+            rc = find_disks(&c, &p.guest[i]);
         for (size_t i = 0; i < p.guests && !rc; i++)
             rc = create_guest(&c, &p.guest[i], paused, all);
         channel_close(&c);
