@@ -51,11 +51,11 @@ verdict "guest to guest: $(number 'ticks a packet') instructions a packet, of at
 verdict "the sink was woken $(number times) times, of at most one in 16 packets"
 outside ''
 verdict 'a guest and the outside'
-grep -q ' 33 received, 33 of them by exchange' "$out"
+grep -q ' 161 received, 161 of them by exchange' "$out"
 verdict 'every packet from there came by page exchange'
 [ "$(number 'ticks a packet sent')" -le 1500 ] && [ "$(number 'more a packet received')" -le 1500 ]
 verdict "$(number 'ticks a packet sent') instructions out and $(number 'more a packet received') in, of at most 1,500"
 outside copy
-grep -q ' 33 received, 0 of them by exchange' "$out" && [ "$(number 'more a packet received')" -le 1500 ]
+grep -q ' 161 received, 0 of them by exchange' "$out" && [ "$(number 'more a packet received')" -le 1500 ]
 verdict "without exchange they are copied, $(number 'more a packet received') instructions"
 echo "1..$n"
