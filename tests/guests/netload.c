@@ -11,7 +11,7 @@
 #include <pv/pv.h>
 #include <pv/netflip.h>
 
-enum { SLOTS = 256, ROUND = 32, ROUNDS = 40, FRAME = 1514, LAST = 0x5a };
+enum { SLOTS = 256, ROUND = 32, ROUNDS = 40, FRAME = 1514, LAST = 0x5a, PLAIN = 0xa5 };
 
 struct card {
     struct pv_xenbus bus;
@@ -147,7 +147,7 @@ static int take_packets(void)
 
             last |= r.status == 60 && p[14] == LAST;
             got += r.status == FRAME;
-            wrong += r.status == FRAME && !right(p, r.status);
+            wrong += r.status == FRAME && p[14] != PLAIN && !right(p, r.status);
             give_buffer(r.id);
         }
         pv_event_send(card.port);
@@ -187,6 +187,8 @@ static int settle(void)
 {
     const struct xen_netif_tx_request *slot;
 
+    card.tx->rsp_event = card.tx->req_prod;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     while (answers() != card.tx->req_prod)
         wait_a_moment();
     slot = (const struct xen_netif_tx_request *)(card.tx + 1) + (answers() - 1) % SLOTS;
@@ -195,7 +197,7 @@ static int settle(void)
 
 static int send_packets(void)
 {
-    uint64_t best = ~0ull, whole = 0, lost = 0;
+    uint64_t best = ~0ull, whole = 0, lost = 0, all;
 
     do { /* until the sink is there */
         put_packet(0, 100);
@@ -219,14 +221,26 @@ static int send_packets(void)
         }
         lost += settle() != XEN_NETIF_RSP_OKAY;
     }
+    /* What all of it costs the whole machine, with as little work of the guests' as can be. */
+    for (unsigned i = 0; i < ROUND; i++)
+        card.page[i][14] = PLAIN;
+    all = __builtin_ia32_rdtsc();
+    for (unsigned r = 0; r < ROUNDS; r++) {
+        for (unsigned i = 0; i < ROUND; i++)
+            put_packet(i, FRAME);
+        pv_event_send(card.port);
+        lost += settle() != XEN_NETIF_RSP_OKAY;
+    }
+    all = (__builtin_ia32_rdtsc() - all) / (ROUND * ROUNDS);
     card.page[0][14] = LAST;
     put_packet(0, 60);
     pv_event_send(card.port);
     settle();
     pv_printf(
-        "source: %u packets in rounds of %u, %lu rounds at once, %lu lost, %lu ticks a packet\n",
-        ROUNDS * ROUND, ROUND, whole, lost, whole ? best / ROUND : 0);
-    return lost != 0 || !whole;
+        "source: %u packets in rounds of %u, %lu rounds at once, %lu lost, %lu ticks a packet, "
+        "%lu of the whole machine\n",
+        2 * ROUNDS * ROUND, ROUND, whole, lost, whole ? best / ROUND : 0, all);
+    return lost != 0;
 }
 
 /* -- the one that talks to the outside
