@@ -163,7 +163,7 @@ tests_guests_peers_DEPENDENCIES = $(GUEST_RT_DEPS)
 # Files as disks, whole, in slices and by partitions.
 EXTRA_PROGRAMS += tests/guests/disks
 GUEST_TEST_DEPS += tests/guests/disks
-GUEST_TESTS += tests/guests/disks.sh
+GUEST_TESTS += tests/guests/disks.sh tests/guests/boards.sh
 tests_guests_disks_SOURCES = tests/guests/disks.c
 tests_guests_disks_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
 tests_guests_disks_CFLAGS = $(EXAMPLE_CFLAGS)
