@@ -5,6 +5,7 @@
  *
  *     ip=10.0.0.2    our address; without it, DHCP is asked
  *     serve=N        power off after N pages (default 1; 0: never)
+ *     exchange       take packets by page exchange, where the back-end knows that
  *
  * Everything happens in one loop with events masked: what has arrived, what is due, sleep. A TCP
  * connection here knows one request and one answer of a single segment, repeated until it is
@@ -363,6 +364,7 @@ int pv_host_main(const char *cmdline __attribute__((unused)))
     int err = pv_grant_init(2);
 
     card.received = received;
+    card.exchange = pv_start_option("exchange", &(size_t){0}) != NULL;
     if (!err)
         err = pv_net_open(&card, 0);
     if (err == -XEN_ENODEV) {
@@ -388,6 +390,8 @@ int pv_host_main(const char *cmdline __attribute__((unused)))
         pv_net_poll(&card);
     }
     pv_printf("%u pages served, %u pings answered\n", pages, pings);
+    if (card.exchanges)
+        pv_printf("%lu packets, %lu of them by exchange\n", card.arrived, card.exchanged);
     pv_net_close(&card);
     return pages ? 0 : 1;
 }

@@ -263,6 +263,12 @@ int pv_grant_give(xen_domid_t dom, xen_grant_ref_t ref, pfn_t frame)
     return err;
 }
 
+mfn_t pv_grant_frame(xen_grant_ref_t ref)
+{
+    /* The hypervisor writes it before the back-end says so. */
+    return mfn(__atomic_load_n(&table[ref].frame, __ATOMIC_ACQUIRE));
+}
+
 bool pv_grant_in_use(xen_grant_ref_t ref)
 {
     return is_used(ref) && (__atomic_load_n(&table[ref].flags, __ATOMIC_SEQ_CST) & BUSY);

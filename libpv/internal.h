@@ -11,6 +11,7 @@
 
 #include <pv/types.h>
 #include <pv/host.h>
+#include <pv/abi/grant_table.h>
 #include <pv/abi/xen.h>
 #include <pv/abi/start_info.h>
 
@@ -80,6 +81,9 @@ void pv_unlock(bool enabled);
 
 /* The number of an errno by its name, XEN_EINVAL for names that we don't know. */
 int pv_error_number(const char *name);
+
+/* The machine frame in a grant's entry: another one than was lent, when a back-end exchanged it. */
+mfn_t pv_grant_frame(xen_grant_ref_t ref);
 
 /* block.c for block_connect.c: the datapath begins, and ends with all that is under way. */
 struct pv_block;

@@ -250,6 +250,30 @@ int pv_net_send_copy(struct pv_net *n, const struct pv_net_bytes *bytes, unsigne
 
 /* Receiving -------------------------------------------------------------------------------- */
 
+/*
+ * A page that may be exchanged is mapped nowhere while it is lent. When it comes back, its entry in
+ * the grant table says which machine frame is behind it by now. False: it could not be mapped.
+ */
+static bool unmap(struct pv_net *n, pfn_t frame)
+{
+    return !n->exchanges || pv_window_map(pv_host_page_va(frame), PV_MFN_INVALID, false) == 0;
+}
+
+static bool come_back(struct pv_net *n, const struct pv_net_page *p)
+{
+    mfn_t now = pv_grant_frame(p->ref);
+
+    if (pv_grant_end(p->ref) != 0)
+        return false; /* the page is lost: the back-end still writes to it */
+    if (!n->exchanges)
+        return true;
+    if (!mfn_eq(now, pv_p2m(p->frame))) {
+        pv_p2m_set(p->frame, now);
+        n->exchanged++;
+    }
+    return pv_window_map(pv_host_page_va(p->frame), now, true) == 0;
+}
+
 /* Lends spare and new pages until there are as many as there should be. */
 static void fill(struct pv_net *n)
 {
@@ -261,9 +285,11 @@ static void fill(struct pv_net *n)
 
         if (!pfn_valid(frame))
             break;
-        if (id < 0 || pv_grant_publish(n->bus.peer, frame, false, &q.gref)) {
+        if (id < 0 || !unmap(n, frame) || pv_grant_publish(n->bus.peer, frame, false, &q.gref)) {
             if (id >= 0)
                 pv_ring_ids_end(&n->rx_ids, (uint64_t)id, &cookie);
+            if (n->exchanges)
+                pv_window_map(pv_host_page_va(frame), pv_p2m(frame), true);
             n->spare[n->spares++] = frame;
             break;
         }
@@ -283,8 +309,8 @@ static int take_piece(struct pv_net *n, const struct xen_netif_rx_response *rsp)
     if (!pv_ring_ids_end(&n->rx_ids, rsp->id, &cookie))
         return -1;
     n->posted--;
-    if (pv_grant_end(p->ref) != 0)
-        return -1; /* the page is lost: the back-end still writes to it */
+    if (!come_back(n, p))
+        return -1;
     if (n->pieces == PV_NET_FRAGMENTS || (rsp->flags & XEN_NETRXF_extra_info) ||
         (rsp->status > 0 && rsp->offset + rsp->status > PV_PAGE_SIZE)) {
         n->spare[n->spares++] = p->frame;
@@ -438,7 +464,7 @@ void pv_net_stop(struct pv_net *n)
                 ended = s;
             }
         }
-        if (pv_ring_ids_end(&n->rx_ids, id, &cookie) && pv_grant_end(n->rx_page[id].ref) == 0)
+        if (pv_ring_ids_end(&n->rx_ids, id, &cookie) && come_back(n, &n->rx_page[id]))
             n->spare[n->spares++] = n->rx_page[id].frame;
     }
     n->posted = 0;

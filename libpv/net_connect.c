@@ -12,6 +12,7 @@
 #include <pv/event.h>
 #include <pv/grant.h>
 #include <pv/host.h>
+#include <pv/netflip.h>
 #include "internal.h"
 
 static struct pv_net *net_of(struct pv_xenbus *bus)
@@ -90,6 +91,7 @@ static int prepare(struct pv_net *n)
 }
 
 /* Repeated when the store's transaction is. */
+/* A back-end that knows nothing of exchange never sees the word. */
 static int publish_rings(struct pv_xenbus *bus, uint32_t tx)
 {
     struct pv_net *n = net_of(bus);
@@ -104,10 +106,11 @@ static int publish_rings(struct pv_xenbus *bus, uint32_t tx)
         {"feature-rx-notify", 1},
         {"feature-sg", 1},
         {"feature-no-csum-offload", !n->blank},
+        {PV_NETIF_REQUEST_EXCHANGE, n->exchanges},
     };
     int err = 0;
 
-    for (unsigned i = 0; i < PV_ARRAY_SIZE(say) && !err; i++)
+    for (unsigned i = 0; i < PV_ARRAY_SIZE(say) - !n->exchanges && !err; i++)
         err = pv_xenstore_printf(tx, bus->front, say[i].key, "%u", say[i].value);
     return err;
 }
@@ -121,6 +124,7 @@ static int publish_all(struct pv_xenbus *bus, uint32_t tx)
         if (!pv_xenbus_offer(bus, "feature-rx-copy", 0))
             return -XEN_EOPNOTSUPP;
         n->fragments = pv_xenbus_offer(bus, "feature-sg", 0);
+        n->exchanges = n->exchange && pv_xenbus_offer(bus, PV_NETIF_FEATURE_EXCHANGE, 0);
         err = prepare(n);
     }
     return err ? err : publish_rings(bus, tx);

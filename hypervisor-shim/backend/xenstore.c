@@ -643,6 +643,12 @@ void xenstore_notified(struct domain *d)
     struct connection *c = d->store;
     bool any = false;
 
+    if (c && c->page &&
+        __atomic_load_n(&c->page->connection, __ATOMIC_ACQUIRE) == XENSTORE_RECONNECT) {
+        connection_renew(c);
+        evtchn_notify(d, d->store_port);
+        return;
+    }
     if (!c || !c->page || c->broken)
         return;
     do {

@@ -83,6 +83,28 @@ void xenstore_attach(struct domain *d, struct xenstore_domain_interface *page)
     store_changed("@introduceDomain", false);
 }
 
+/* Nothing of what was said before holds any more. */
+static void forget(struct connection *c)
+{
+    store_user_exit(&c->user);
+    connection_watches_reset(c);
+    while (c->out)
+        connection_drop_first(c);
+    c->in_length = 0;
+}
+
+void connection_renew(struct connection *c)
+{
+    struct xenstore_domain_interface *p = c->page;
+
+    forget(c);
+    c->broken = false;
+    p->req_cons = p->req_prod = p->rsp_cons = p->rsp_prod = 0;
+    p->error = XENSTORE_ERROR_NONE;
+    /* The guest looks at the rings only after it has seen this. */
+    __atomic_store_n(&p->connection, XENSTORE_CONNECTED, __ATOMIC_RELEASE);
+}
+
 void xenstore_detach(struct domain *d)
 {
     struct connection *c = d->store;
@@ -90,10 +112,7 @@ void xenstore_detach(struct domain *d)
     if (!c)
         return;
     c->page = NULL;
-    store_user_exit(&c->user);
-    connection_watches_reset(c);
-    while (c->out)
-        connection_drop_first(c);
+    forget(c);
 }
 
 void xenstore_destroy(struct domain *d)

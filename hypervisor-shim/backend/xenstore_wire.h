@@ -44,5 +44,7 @@ struct connection {
 void connection_handle(struct connection *c);
 void connection_drop_first(struct connection *c); /* of what is queued */
 void connection_watches_reset(struct connection *c);
+/* The guest begins anew, after whatever went wrong: empty rings, no watches, no transactions. */
+void connection_renew(struct connection *c);
 
 #endif

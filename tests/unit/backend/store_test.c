@@ -468,6 +468,26 @@ Test(store, a_message_that_is_too_long_breaks_it)
     cr_assert_eq(one.ring->error, XENSTORE_ERROR_PROTO);
 }
 
+Test(store, a_guest_begins_anew)
+{
+    struct answer a;
+
+    assert_answer(watch(&one, XEN_XS_WATCH, "data", "a-token"), "OK");
+    cr_assert(get_message(&one, &a), "the watch fires once at once");
+    one.ring->req_prod = one.ring->req_cons + XENSTORE_RING_SIZE + 1;
+    xenstore_notified(g->d);
+    cr_assert_eq(one.ring->error, XENSTORE_ERROR_RINGIDX);
+    one.ring->connection = XENSTORE_RECONNECT;
+    xenstore_notified(g->d);
+    cr_assert_eq(one.ring->connection, XENSTORE_CONNECTED);
+    cr_assert_eq(one.ring->error, XENSTORE_ERROR_NONE);
+    cr_assert_eq(one.ring->req_cons | one.ring->req_prod | one.ring->rsp_cons | one.ring->rsp_prod,
+                 0);
+    assert_answer(ask(&one, XEN_XS_READ, 0, "domid"), "1");
+    cr_assert(store_write("/local/domain/1/data/x", "y"));
+    cr_assert_not(get_message(&one, &a), "its watches are gone");
+}
+
 Test(store, random_bytes_hurt_nobody)
 {
     srand(1);
