@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <pv/netflip.h>
 #include "world.h"
 
 #define FRONT HOME "device/vif/0"
@@ -348,6 +349,40 @@ Test(net, pages_that_the_kernel_keeps)
     cr_assert_eq(packets, 1);
     cr_assert_eq(card.posted, 16, "another page took its place");
     cr_assert_eq(world_grants(), 2 + 16);
+}
+
+/* Pages are unmapped while they are lent; what came back is what the grant's entry says. */
+Test(net, page_exchange)
+{
+    const uint32_t other = FIRST_MFN + NR_PAGES + 3;
+    struct xen_netif_rx_request q;
+    uint64_t frame = 0;
+
+    card.exchange = true;
+    open_card();
+    cr_assert_not(card.exchanges, "the back-end does not know it");
+    cr_assert_not(world_exists(FRONT "/request-rx-exchange"));
+    cr_assert_eq(world.unmaps, 0);
+    pv_net_close(&card);
+
+    world_write(BACK "/feature-rx-exchange", "1");
+    open_card();
+    cr_assert(card.exchanges);
+    cr_assert_eq(state_of(FRONT "/request-rx-exchange"), 1);
+    cr_assert_eq(world.unmaps, 16);
+    cr_assert_eq(pv_net_rx_back_get(&nic.rx, &q), 1);
+    while (world_grant(q.gref, true) != fake_memory[frame])
+        frame++;
+    world_exchange(q.gref, other);
+    pv_net_rx_back_put(&nic.rx, &(struct xen_netif_rx_response){
+                                    .id = q.id, .flags = PV_NETRXF_exchanged, .status = 60});
+    deliver("copied", 0, 0);
+    delivered();
+    cr_assert_eq(packets, 2);
+    cr_assert_str_eq(seen, "copied");
+    cr_assert_eq(card.exchanged, 1);
+    cr_assert_eq(pv_p2m(pfn(frame)).n, other);
+    cr_assert_eq(world.unmaps, 18, "both are lent again");
 }
 
 /* Liars: broken, everything ends, nothing else happens ------------------------------------------

@@ -350,6 +350,11 @@ void world_hold(xen_grant_ref_t ref, bool held)
         grants[ref].flags &= (uint16_t) ~(XEN_GTF_reading | XEN_GTF_writing);
 }
 
+void world_exchange(xen_grant_ref_t ref, uint32_t frame)
+{
+    grants[ref].frame = frame;
+}
+
 unsigned world_grants(void)
 {
     unsigned n = 0;
@@ -390,6 +395,7 @@ static int64_t hypervisor(uint64_t nr, const uint64_t *arg)
     if (nr == XEN_HYPERVISOR_grant_table_op && arg[0] == XEN_GNTTABOP_setup_table)
         for (unsigned i = 0; i < ((struct xen_gnttab_setup_table *)arg[1])->nr_frames; i++)
             ((uint64_t *)((struct xen_gnttab_setup_table *)arg[1])->frame_list.va)[i] = 0x900 + i;
+    world.unmaps += nr == XEN_HYPERVISOR_update_va_mapping && !arg[1];
     if (nr == XEN_HYPERVISOR_update_va_mapping && (arg[1] & 0xffffffffff000) == 0x900000)
         grants = (struct xen_grant_entry_v1 *)arg[0];
     if ((nr == XEN_HYPERVISOR_event_channel_op || nr == XEN_HYPERVISOR_sched_op) && !inside) {

@@ -27,6 +27,7 @@ extern struct world {
     unsigned requests;               /* that the store has served */
     uint32_t generation;
     uint32_t next_port;
+    unsigned unmaps; /* entries that the guest has cleared */
 } world;
 
 /* fake_reset(), and a store with nothing in it. */
@@ -45,6 +46,8 @@ void world_event(uint32_t port);
 void *world_grant(xen_grant_ref_t ref, bool write);
 /* The back-end has it mapped, or no longer. */
 void world_hold(xen_grant_ref_t ref, bool held);
+/* Another machine frame is in its entry: the page was exchanged. */
+void world_exchange(xen_grant_ref_t ref, uint32_t frame);
 /* Grants in force. */
 unsigned world_grants(void);
 
