@@ -39,8 +39,12 @@ pfn_t pv_m2p(mfn_t frame);
 /* Another machine frame stands behind a guest frame from now on; invalid: none does. */
 void pv_p2m_set(pfn_t frame, mfn_t machine);
 
-/* The number of this vCPU, at no cost for kernels that have one only. */
-unsigned pv_host_cpu_default(void);
+/*
+ * The number of this vCPU, at no cost for kernels that have one only. Hidden, so that the two
+ * addresses are compared without a detour by a GOT.
+ */
+unsigned pv_host_cpu(void) __attribute__((visibility("hidden")));
+unsigned pv_host_cpu_default(void) __attribute__((visibility("hidden")));
 static inline unsigned pv_this_cpu(void)
 {
     return pv_host_cpu == pv_host_cpu_default ? 0 : pv_host_cpu();
