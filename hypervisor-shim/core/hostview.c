@@ -75,6 +75,9 @@ static void publish_domain(struct hostview_domain *h, const struct domain *d, ui
         .cpu_ns = cpu_time(d, now),
         .reasons = plat_maddr(&d->reasons),
         .stages = stages(d),
+        .disk_requests = d->disk.requests,
+        .disk_read = d->disk.read,
+        .disk_written = d->disk.written,
     };
     text_copy(h->name, d->name, sizeof(h->name));
     if (d->console) {
