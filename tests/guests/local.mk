@@ -92,7 +92,7 @@ tests_guests_libpv_DEPENDENCIES = $(EXAMPLE_DEPS)
 GUEST_TESTS += $(JUDGED_IMAGES)
 XEN_TESTS += $(JUDGED_IMAGES)
 GUEST_TESTS += tests/guests/grub.sh tests/guests/linux.sh
-GUEST_TESTS += tests/guests/pvctl.sh tests/guests/examples.sh tests/guests/template.sh tests/guests/stage.sh tests/guests/install.sh
+GUEST_TESTS += tests/guests/pvctl.sh tests/guests/examples.sh tests/guests/template.sh tests/guests/stage.sh tests/guests/demo.sh tests/guests/install.sh
 
 # Guests that misbehave, each beside one that does not.
 EXTRA_PROGRAMS += tests/guests/hostile
