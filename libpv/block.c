@@ -100,12 +100,18 @@ union any_request {
     struct xen_blkif_request_discard discard;
 };
 
+static struct pv_block_segment segment(const struct pv_block_request *r, unsigned i)
+{
+    return r->piece ? r->piece(r, i) : r->segs[i];
+}
+
 static unsigned pieces_left(const struct pv_block_request *r, unsigned max)
 {
     unsigned n = 0;
 
     for (unsigned i = r->seg, at = r->at; i < r->nr_segs && n < max; i++, at = 0) {
-        uint32_t begin = r->segs[i].offset + at, end = r->segs[i].offset + r->segs[i].bytes;
+        struct pv_block_segment s = segment(r, i);
+        uint32_t begin = s.offset + at, end = s.offset + s.bytes;
 
         n += (end - 1) / PV_PAGE_SIZE - begin / PV_PAGE_SIZE + 1;
     }
@@ -119,13 +125,13 @@ static unsigned lend(struct pv_block *d, struct pv_block_request *r, struct pv_b
     unsigned n = 0;
 
     while (n < max && r->seg < r->nr_segs) {
-        const struct pv_block_segment *s = &r->segs[r->seg];
-        uint32_t begin = s->offset + r->at, in_page = begin & PV_PAGE_MASK;
-        uint32_t bytes = s->bytes - r->at;
+        struct pv_block_segment s = segment(r, r->seg);
+        uint32_t begin = s.offset + r->at, in_page = begin & PV_PAGE_MASK;
+        uint32_t bytes = s.bytes - r->at;
 
         if (bytes > PV_PAGE_SIZE - in_page)
             bytes = PV_PAGE_SIZE - in_page;
-        if (pv_grant_publish(d->bus.peer, pfn_add(s->frame, begin >> PV_PAGE_SHIFT),
+        if (pv_grant_publish(d->bus.peer, pfn_add(s.frame, begin >> PV_PAGE_SHIFT),
                              r->op != PV_BLOCK_READ, &f->ref[n]))
             break;
         out[n] = (struct xen_blkif_request_segment){f->ref[n], (uint8_t)(in_page >> SHIFT),
@@ -133,7 +139,7 @@ static unsigned lend(struct pv_block *d, struct pv_block_request *r, struct pv_b
         f->nr_refs = ++n;
         *sectors += bytes >> SHIFT;
         r->at += bytes;
-        if (r->at == s->bytes) {
+        if (r->at == s.bytes) {
             r->seg++;
             r->at = 0;
         }
@@ -264,12 +270,12 @@ static bool aligned(const struct pv_block *d, const struct pv_block_request *r, 
 
     *sectors = 0;
     for (unsigned i = 0; i < r->nr_segs; i++) {
-        const struct pv_block_segment *s = &r->segs[i];
+        struct pv_block_segment s = segment(r, i);
 
-        if (!s->bytes || s->offset >= PV_PAGE_SIZE || ((s->offset | s->bytes) & mask) ||
-            s->bytes > UINT32_MAX - PV_PAGE_SIZE)
+        if (!s.bytes || s.offset >= PV_PAGE_SIZE || ((s.offset | s.bytes) & mask) ||
+            s.bytes > UINT32_MAX - PV_PAGE_SIZE)
             return false;
-        *sectors += s->bytes >> SHIFT;
+        *sectors += s.bytes >> SHIFT;
     }
     return !(r->sector & (mask >> SHIFT));
 }

@@ -73,6 +73,8 @@ struct pv_block_request {
     uint64_t sector;
     uint64_t sectors; /* discard */
     const struct pv_block_segment *segs;
+    /* Instead of segs, if it is set: tells the ith segment, the same each time. */
+    struct pv_block_segment (*piece)(const struct pv_block_request *r, unsigned i);
     /*
      * Called once; the request and its segments are the caller's again. status 0; -XEN_EIO: an
      * error of the disk, or the device is broken or closed; -XEN_EOPNOTSUPP: the disk can't;
