@@ -10,6 +10,7 @@
 #include "../core/heap.h"
 #include "../core/log.h"
 #include "../core/platform.h"
+#include "../core/sched.h"
 #include "../core/text.h"
 #include "../core/timer.h"
 
@@ -96,6 +97,7 @@ static void vif_disconnect(struct xenbus_device *x)
     ring_drop(&vif->rx);
     net_backlog_drop(vif);
     net_wake(&vif->waiting);
+    cpu_work_set(CPU_WORK_NET); /* for those */
     if (!vif->flights)
         xenbus_drained(x);
 }

@@ -488,6 +488,7 @@ Test(net, the_receiver_dies)
     cr_assert_neq(card[1].vif->waits_in, NULL);
     end_of(&card[3]);
     cr_assert_null(card[1].vif->waits_in);
+    cr_assert(hv.cpu[0].work & CPU_WORK_NET);
     net_run();
     for (unsigned i = 0; i < RX_PAGES; i++)
         cr_assert_eq(answered(&card[1]), XEN_NETIF_RSP_OKAY);
