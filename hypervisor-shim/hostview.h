@@ -33,7 +33,7 @@
 
 #define HOSTVIEW_ADDRESS 0x200000ull              /* the shim is linked so that this is its first data page */
 #define HOSTVIEW_MAGIC   0x776976746f687670ull    /* "pvhostiw" in memory order p v h o t v i w */
-#define HOSTVIEW_VERSION 4
+#define HOSTVIEW_VERSION 5
 
 /* Exit statuses by isa-debug-exit; the whole story is in the domain table. */
 enum { HOSTVIEW_EXIT_OK = 0, HOSTVIEW_EXIT_CRASHED = 1, HOSTVIEW_EXIT_PANIC = 2 };
@@ -56,6 +56,7 @@ struct hostview_domain {
     uint32_t stages;               /* bits of enum stage (core/stage.h): how far it has come */
     uint64_t console_produced;     /* bytes ever written to it */
     uint64_t disk_requests, disk_read, disk_written; /* the latter two in sectors */
+    uint64_t packets, packet_bytes; /* of its network card, both ways */
     char name[HOSTVIEW_NAME];
 };
 

@@ -21,6 +21,7 @@ PVCTL_SOURCES = \
 	tools/pvctl/server.c tools/pvctl/server.h \
 	tools/pvctl/show.c tools/pvctl/show.h \
 	tools/pvctl/stage.c tools/pvctl/stage.h \
+	tools/pvctl/top.c \
 	tools/pvctl/trace.c \
 	tools/pvctl/unpack.c tools/pvctl/unpack.h \
 	tools/pvctl/store.c tools/pvctl/store.h \

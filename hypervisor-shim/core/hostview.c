@@ -14,6 +14,7 @@
 #include "text.h"
 #include "trace.h"
 #include "../backend/console.h"
+#include "../backend/net.h"
 #include <pv/abi/sched.h>
 #include <stdatomic.h>
 
@@ -63,8 +64,10 @@ static uint32_t stages(const struct domain *d)
     return reached;
 }
 
-static void publish_domain(struct hostview_domain *h, const struct domain *d, uint64_t now)
+static void publish_domain(struct hostview_domain *h, struct domain *d, uint64_t now)
 {
+    const struct net_stats *net = net_stats(d, 0);
+
     *h = (struct hostview_domain){
         .domid = d->id,
         .state = d->state,
@@ -79,6 +82,10 @@ static void publish_domain(struct hostview_domain *h, const struct domain *d, ui
         .disk_read = d->disk.read,
         .disk_written = d->disk.written,
     };
+    if (net) {
+        h->packets = net->sent + net->received;
+        h->packet_bytes = net->sent_bytes + net->received_bytes;
+    }
     text_copy(h->name, d->name, sizeof(h->name));
     if (d->console) {
         h->console = plat_maddr(d->console->kept);

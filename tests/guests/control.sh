@@ -95,11 +95,11 @@ pv destroy pt && pv destroy left && pv list && ! grep -q 'left\|pt' out && grep 
 verdict 'what is destroyed is gone, and the machine goes on'
 cycle() { pv create --kernel "$hello" --name x --mem 8M "$@" && pv destroy x; }
 cycle && cycle --paused && before=$(free_memory m) && i=0
-while [ $i -lt "$cycles" ] && cycle && cycle --paused; do i=$((i + 1)); done
+while [ "$i" -lt "$cycles" ] && cycle && cycle --paused; do i=$((i + 1)); done
 after=$(free_memory m)
 echo "free: $before, $after; cycles: $i" >out
 # The store moves its nodes as it changes: they may be spread over a few pages more, or less.
-[ $((before - after)) -le 16384 ] && [ $i = "$cycles" ]
+[ $((before - after)) -le 16384 ] && [ "$i" = "$cycles" ]
 verdict 'guests that come and go take nothing with them'
 
 # -- clients that misbehave ---------------------------------------------------------------------------------
@@ -125,8 +125,8 @@ kill -CONT $console
 # shellcheck disable=SC2086
 kill $console $stalled 2>/dev/null
 i=0
-while [ $i -lt 25 ] && pv store ls /tool; do i=$((i + 1)); done
-[ $i = 25 ]
+while [ "$i" -lt 25 ] && pv store ls /tool; do i=$((i + 1)); done
+[ "$i" = 25 ]
 verdict 'more clients than there are numbers, one after the other'
 
 # -- the end, and machines of run ------------------------------------------------------------------------------
@@ -150,11 +150,14 @@ pv up --machine d --kernel "$echo" --name keeper --mem 16M --disk disk,slice=0+8
 verdict 'a machine has the disks that it was started with'
 writer() { pv create --machine d --kernel "$disks" --name w --mem 16M --cmdline "fill=$1" --disk disk,slice=8+49144; }
 pv trace --machine d on disk && i=0
-while [ $i -lt 6 ] && writer Z && until_says 'goes to sector' trace --machine d && pv destroy --machine d w; do i=$((i + 1)); done
-[ $i = 6 ] && pv list d && ! grep -q ' w ' out && grep -q 'keeper .*running' out
+while [ "$i" -lt 6 ] && writer Z && until_says 'goes to sector' trace --machine d && pv destroy --machine d w; do i=$((i + 1)); done
+[ "$i" = 6 ] && pv list d && ! grep -q ' w ' out && grep -q 'keeper .*running' out
 verdict 'guests are destroyed while they write'
 writer Q && timeout 120 "$pvctl" console --machine d w >out 2>err </dev/null && grep -q 'filled, 0 failed, 0 bytes are not Q' out
 verdict 'and the next one finds the disk in order'
+pv top d && awk '$2 == "w" && $7 > 100 { ok = 1 } $2 == "keeper" && $7 != 0 { ok = 0 } END { exit !ok }' out &&
+    pv top --json d && grep -q '"disk_requests": 0' out && grep -q '"cpu_share": [0-9]' out
+verdict 'who used it is shown'
 pv down d
 
 # -- a channel without pvctl between: the shim itself is told rubbish ------------------------------------------

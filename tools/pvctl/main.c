@@ -86,6 +86,7 @@ static const struct command {
      command_shutdown},
     {"store", "look at the guests' store, or change it",
      "[--json] [--machine NAME] ls [PATH] | read PATH | write PATH VALUE | rm PATH", command_store},
+    {"top", "show what guests use", "[--json] [MACHINE]", command_top},
     {"trace", "record what happens, and show it",
      "[--json] [--machine NAME] [on CLASS ... | off]", command_trace},
     {"help", "show this, or one command's usage", "[COMMAND]", command_help},
