@@ -65,13 +65,13 @@ inline publish(prod, event, other)
     }
 }
 
-/* pv_ring_sleep(): asleep is true when the other end will wake us. */
-inline sleep(prod, event, lazy)
+/* pv_ring_sleep_for(): asleep is true when the other end will wake us. */
+inline sleep(prod, event, more, lazy)
 {
     if
     :: memory[prod] != consumed -> asleep = false
     :: else ->
-       store(event, ADD(consumed, 1));
+       store(event, ADD(consumed, more));
 #if MUTANT != 3
        fence(event);
 #endif
@@ -89,7 +89,7 @@ active proctype Front()
     :: produced != published -> publish(REQ_PROD, REQ_EVENT, back_event)
     :: d_step { memory[RSP_PROD] != consumed -> consumed = ADD(consumed, 1); in_flight-- }
     :: produced == published ->
-       sleep(RSP_PROD, RSP_EVENT, (MUTANT == 5));
+       sleep(RSP_PROD, RSP_EVENT, (in_flight / 2 + 1), (MUTANT == 5)); /* as net.c */
        if
        :: asleep && in_flight == 0 ->
 end_idle:
@@ -113,7 +113,7 @@ active proctype Back()
        }
     :: produced != published -> publish(RSP_PROD, RSP_EVENT, front_event)
     :: produced == published ->
-       sleep(REQ_PROD, REQ_EVENT, (MUTANT == 1));
+       sleep(REQ_PROD, REQ_EVENT, 1, (MUTANT == 1));
        if
        :: asleep ->
 end_idle:

@@ -11,7 +11,7 @@
  *     -DLEAVING      the back-end goes away at any moment
  *     -DMUTANT=1     says Initialising at once where the old connection must first be let go
  *     -DMUTANT=2     acknowledges a watch's event after looking, not before
- *     -DMUTANT=3     takes the back-end's Connected for the answer to what was not yet published
+ *     -DMUTANT=3     takes the Connected that the last user had for its own
  */
 #ifndef MUTANT
 #define MUTANT 0
@@ -69,7 +69,7 @@ inline take(what)
     if
 #include "libpv/xenbus.def"
 #if MUTANT == 3
-    :: (phase == Opening && event == BackConnected) -> phase = Connected; do_Start()
+    :: (phase == Looking && event == BackConnected) -> phase = Connected; do_Start()
 #endif
     :: else -> skip
     fi
