@@ -181,7 +181,6 @@ refuse 'net: two of one address' 'both have the address 00:16:3E:00:00:01' run \
     --kernel "$image" --name left --net switch,mac=00:16:3e:00:00:01 \
     --kernel "$image" --name right --net switch,mac=00:16:3E:00:00:01
 refuse 'net: on Xen alone' 'nobody serves a network card' run --on xen --as dom0 --kernel "$image" --net switch
-refuse 'net: out of Xen' 'no way out' run --on xen --kernel "$image" --net user
 config 'has a network that is an object' '{"guests":[{"kernel":"'"$image"'","net":{}}]}' '"net" is an object\|net" is an object'
 
 # -- usage -----------------------------------------------------------------------------

@@ -536,9 +536,6 @@ int plan_check(struct plan *p)
     if (p->as == AS_DOM0 && p->networked)
         return say_bad("--as dom0 makes the guest Xen's only domain, where nobody serves a network "
                        "card; leave it out, or the card.");
-    if (p->on == ON_XEN && p->uplink)
-        return say_bad("--net user: on Xen there is a switch between guests and no way out; write "
-                       "--net switch, or run on the shim.");
     if (!p->machine && p->guests == 0)
         p->machine = xstrdup("shim");
     if (!p->cpu)
