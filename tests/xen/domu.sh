@@ -50,4 +50,13 @@ echo=$built/tests/guests/echo
 } | "$pvctl" run --on xen --as domu --machine "domu-$$" --timeout 180 --kernel "$echo" --cmdline left >out 2>err &&
     grep -q 'left: heard one' out
 verdict 'what is typed reaches the guest'
+
+run --kernel "$built/examples/09-net" --net switch --console line && grep -q '^1 pages served' out &&
+    grep -q '^a page of [1-9][0-9]* bytes from 10.0.2' line
+verdict 'a guest on the bridge gets an address and serves its page to dom0'
+
+truncate -s 4M disk && head -c 1M /dev/zero | tr '\0' x | dd of=disk bs=1M seek=1 conv=notrunc 2>err && cp disk before
+run --kernel "$built/examples/08-block" --disk disk,slice=4096+2048 &&
+    grep -q '^xvda: 2048 sectors, read and write$' out && grep -q 'read back: the same$' out && cmp disk before >err
+verdict 'a slice of a disk, by blkback'
 echo "1..$n"
