@@ -31,10 +31,24 @@ extern struct pv_machine pv_machine;
 PV_NORETURN void pv_start_main(const struct xen_start_info *si, void *virt_base);
 
 /* The machine frame behind a guest frame, or PV_MFN_INVALID (out of range, or ballooned out). */
-mfn_t pv_p2m(pfn_t frame);
+static inline mfn_t pv_p2m(pfn_t frame)
+{
+    /* The top bit marks an entry that names no frame (a hole, or a foreign page). */
+    if (frame.n >= pv_machine.nr_pages || pv_machine.p2m[frame.n] >> 63)
+        return PV_MFN_INVALID;
+    return mfn(pv_machine.p2m[frame.n]);
+}
 
 /* The guest frame of a machine frame, or PV_PFN_INVALID when it is not this guest's. */
-pfn_t pv_m2p(mfn_t frame);
+static inline pfn_t pv_m2p(mfn_t frame)
+{
+    pfn_t own;
+
+    if (frame.n >= pv_machine.m2p_entries)
+        return PV_PFN_INVALID;
+    own = pfn(pv_machine.m2p[frame.n]);
+    return mfn_eq(pv_p2m(own), frame) ? own : PV_PFN_INVALID;
+}
 
 /* Another machine frame stands behind a guest frame from now on; invalid: none does. */
 void pv_p2m_set(pfn_t frame, mfn_t machine);

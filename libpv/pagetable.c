@@ -87,13 +87,18 @@ static bool is_initial(pfn_t frame)
     return frame.n - ((si->pt_base - pv_machine.virt_base) >> PV_PAGE_SHIFT) < si->nr_pt_frames;
 }
 
-bool pv_pt_is_protected(pfn_t frame)
+static inline bool is_protected(pfn_t frame)
 {
     uint64_t page = frame.n / BITMAP_FRAMES, bit = frame.n % BITMAP_FRAMES;
 
     if (page < BITMAP_PAGES && bitmap[page] && bitmap[page][bit / 8] >> (bit % 8) & 1)
         return true;
     return is_initial(frame);
+}
+
+bool pv_pt_is_protected(pfn_t frame)
+{
+    return is_protected(frame);
 }
 
 /* Vcpus may protect frames at a time whose bits share a byte. */
@@ -163,7 +168,7 @@ static int set(pfn_t table, unsigned index, pv_pte_t e, uint64_t kind)
 
     if (!mfn_valid(m) || index > 511)
         return -XEN_EINVAL;
-    if (!pv_pt_is_protected(table)) {
+    if (!is_protected(table)) {
         uint64_t *entries = pv_host_page_va(table);
 
         __atomic_store_n(&entries[index], e.raw, __ATOMIC_RELAXED);
@@ -192,7 +197,7 @@ int pv_pt_link(pfn_t table, unsigned index, pfn_t below)
 /* The frame of an address in the linear map. */
 static pfn_t linear_frame(const void *va)
 {
-    return pfn(((uintptr_t)va - (uintptr_t)pv_host_page_va(pfn(0))) >> PV_PAGE_SHIFT);
+    return pfn(((uintptr_t)va - pv_machine.virt_base) >> PV_PAGE_SHIFT);
 }
 
 static unsigned slot_index(const void *slot)
@@ -202,7 +207,12 @@ static unsigned slot_index(const void *slot)
 
 int pv_pt_set_slot(void *slot, pv_pte_t e)
 {
-    return pv_pt_set(linear_frame(slot), slot_index(slot), e);
+    pfn_t table = linear_frame(slot);
+
+    if (is_protected(table))
+        return set(table, slot_index(slot), e, XEN_MMU_NORMAL_PT_UPDATE);
+    __atomic_store_n((uint64_t *)slot, e.raw, __ATOMIC_RELAXED);
+    return 0;
 }
 
 int pv_pt_link_slot(void *slot, pfn_t below)

@@ -54,24 +54,6 @@ PV_NORETURN void pv_start_main(const struct xen_start_info *si, void *virt_base)
                                                             : XEN_SHUTDOWN_crash);
 }
 
-mfn_t pv_p2m(pfn_t frame)
-{
-    /* The top bit marks an entry that names no frame (a hole, or a foreign page). */
-    if (frame.n >= pv_machine.nr_pages || pv_machine.p2m[frame.n] >> 63)
-        return PV_MFN_INVALID;
-    return mfn(pv_machine.p2m[frame.n]);
-}
-
-pfn_t pv_m2p(mfn_t frame)
-{
-    pfn_t own;
-
-    if (frame.n >= pv_machine.m2p_entries)
-        return PV_PFN_INVALID;
-    own = pfn(pv_machine.m2p[frame.n]);
-    return mfn_eq(pv_p2m(own), frame) ? own : PV_PFN_INVALID;
-}
-
 void pv_p2m_set(pfn_t frame, mfn_t machine)
 {
     if (frame.n < pv_machine.nr_pages)

@@ -117,7 +117,7 @@ int pv_pt_set(pfn_t table, unsigned index, pv_pte_t e);
  */
 int pv_pt_link(pfn_t table, unsigned index, pfn_t below);
 
-/* The same two for kernels that have an entry's address in the linear map. */
+/* The same two for kernels that have an entry's address in the map of pv_space_map_linear(). */
 int pv_pt_set_slot(void *slot, pv_pte_t e);
 int pv_pt_link_slot(void *slot, pfn_t below);
 
