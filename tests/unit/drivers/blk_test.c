@@ -147,7 +147,8 @@ static struct test_bio *make(unsigned i, enum bio_op op, uint64_t sector, unsign
     memset(t, 0, sizeof(*t));
     for (unsigned n = 0; n < pages; n++) {
         t->page[n] = frame_hv_alloc(0);
-        t->segment[n] = (struct bio_segment){plat_maddr(t->page[n]), PV_PAGE_SIZE};
+        t->segment[n] =
+            (struct bio_segment){.address = plat_maddr(t->page[n]), .bytes = PV_PAGE_SIZE};
     }
     t->bio = (struct bio){.op = (uint8_t)op,
                           .sector = sector,
