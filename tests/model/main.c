@@ -92,6 +92,8 @@ static unsigned report(bool verbose, double seconds)
     for (unsigned i = 0; verbose && i < op_kinds(); i++)
         printf("  %-20s %8lu, %8lu good\n", op_name(i), stats.kind_ops[i], stats.kind_good[i]);
     for (unsigned r = RULE_PT_FLAGS_L1; r <= RULE_PT_WRITE_PLACE; r++) {
+        if (r >= RULE_CONTROL_FRAME && r <= RULE_CONTROL_STORE_ROOM)
+            continue; /* the host's, not the guests' */
         if (verbose || fired[r] < 100)
             printf("  rule %-24s fired %lu times\n", rule_name(r), fired[r]);
         rare += fired[r] < 100 && reachable(r);
