@@ -58,6 +58,7 @@ struct hostview_domain {
     uint64_t disk_requests, disk_read, disk_written; /* the latter two in sectors */
     uint64_t packets, packet_bytes; /* of its network card, both ways */
     char name[HOSTVIEW_NAME];
+    uint64_t disk_copied;          /* bytes of these that the processor has moved */
 };
 
 /* The trace: what is recorded while its class is switched on (CONTROL_TRACE, trace=NAME). */

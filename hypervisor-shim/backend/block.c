@@ -27,7 +27,7 @@
 enum {
     SLOTS = 32, /* of a ring of one page */
     SEGMENTS = 32,
-    BUSY = 16,
+    BUSY = 8,
     PAGE_SECTORS = PV_PAGE_SIZE / SECTOR_SIZE,
     SEGMENTS_PER_PAGE = PV_PAGE_SIZE / sizeof(struct xen_blkif_request_segment),
 };

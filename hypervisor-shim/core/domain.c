@@ -240,6 +240,10 @@ static bool bury(struct domain *d)
     if (d->shared)
         frame_hv_free(d->shared, 0);
     d->shared = NULL;
+    if (d->disk.requests)
+        hv_log("d%u (%s) disk: %lu requests, %lu sectors read, %lu written, %lu bytes copied\n", d->id,
+               d->name, (unsigned long)d->disk.requests, (unsigned long)d->disk.read,
+               (unsigned long)d->disk.written, (unsigned long)d->disk.copied);
     d->buried = 1;
     hv.ended++;
     hv.crashed |= d->state == DOMAIN_CRASHED;

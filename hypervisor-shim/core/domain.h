@@ -141,7 +141,8 @@ struct domain {
     uint8_t handle[16];
     struct timer watchdog[2]; uint8_t watchdog_used;
     uint8_t pollers;                      /* vCPUs in SCHEDOP_poll */
-    struct { uint64_t requests, read, written; } disk; /* metering: sectors that it asked for */
+    struct { uint64_t requests, read, written, copied; } disk; /* metering: sectors that it asked for, bytes
+                                             of them that the processor has moved */
     uint64_t unknown_calls;               /* hypercall numbers below 64 that were refused once */
     uint64_t user_entries;                /* times that its kernel entered user mode */
     uint32_t stages;                      /* bits of enum stage: what it has done */

@@ -81,6 +81,7 @@ static void publish_domain(struct hostview_domain *h, struct domain *d, uint64_t
         .disk_requests = d->disk.requests,
         .disk_read = d->disk.read,
         .disk_written = d->disk.written,
+        .disk_copied = d->disk.copied,
     };
     if (net) {
         h->packets = net->sent + net->received;

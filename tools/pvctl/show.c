@@ -101,13 +101,13 @@ json_t *show_domain_json(const struct view *v, unsigned i)
     char name[HOSTVIEW_NAME];
 
     name_copy(name, d);
-    return json_pack("{s:i,s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "domid", d->domid, "name",
-                     name, "state", state_name(d), "shutdown_code", d->shutdown_code, "vcpus",
-                     d->vcpus, "memory", (json_int_t)(d->pages * 4096), "max_memory",
-                     (json_int_t)(d->max_pages * 4096), "cpu_ns", (json_int_t)d->cpu_ns, "reasons",
-                     (json_int_t)view_reasons(v, i, r, REASON_RING + 1), "disk_requests",
-                     (json_int_t)d->disk_requests, "disk_read", (json_int_t)d->disk_read,
-                     "disk_written", (json_int_t)d->disk_written);
+    return json_pack(
+        "{s:i,s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "domid", d->domid, "name", name,
+        "state", state_name(d), "shutdown_code", d->shutdown_code, "vcpus", d->vcpus, "memory",
+        (json_int_t)(d->pages * 4096), "max_memory", (json_int_t)(d->max_pages * 4096), "cpu_ns",
+        (json_int_t)d->cpu_ns, "reasons", (json_int_t)view_reasons(v, i, r, REASON_RING + 1),
+        "disk_requests", (json_int_t)d->disk_requests, "disk_read", (json_int_t)d->disk_read,
+        "disk_written", (json_int_t)d->disk_written, "disk_copied", (json_int_t)d->disk_copied);
 }
 
 static json_t *machine_json(const struct machine_entry *e)
