@@ -2,8 +2,8 @@
 /*
  * The block benchmark: random reads of 4 KiB, always DEPTH of them under way, by libpv's front-end.
  *
- * Output, for tests/bench/block-report:
- *     BLOCK requests=N notified=N told=N ticks=T
+ * Output, for tests/bench/report-block:
+ *     BLOCK requests=N notified=N told=N ns=T
  * notified: events that the front-end sent; told: times that it was woken. What the machine did
  * between the two marks is counted by the plugin (count.c), apart for hypervisor and others.
  */
