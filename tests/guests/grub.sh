@@ -21,7 +21,10 @@ verdict() {
         sed 's/^/# /' out err 2>/dev/null | tail -n 20
     fi
 }
-run() { "$pvctl" run --on "$peer" --machine "grub-$$" --timeout 120 "$@" >out 2>err </dev/null; }
+[ "$peer" = xen ] && set -- --as domu
+how=$*
+# shellcheck disable=SC2086
+run() { "$pvctl" run --on "$peer" $how --machine "grub-$$" --timeout 240 "$@" >out 2>err </dev/null; }
 
 mkdir some && head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n' >some/word && echo >>some/word
 mke2fs -q -t ext2 -d some disk 8M 2>/dev/null
@@ -35,6 +38,10 @@ grep -q "$(cat some/word)" out && grep -q 'word' out && grep -q 'lost+found/' ou
 verdict 'it lists the disk and shows the file'
 cmp disk before >err
 verdict 'and changes nothing'
+if [ "$peer" = xen ]; then # each run there boots a dom0
+    echo "1..$n"
+    exit 0
+fi
 run --kernel grub --disk disk,ro && grep -q "$(cat some/word)" out
 verdict 'a disk that is read-only will do'
 run --kernel grub && ! grep -q "$(cat some/word)" out
