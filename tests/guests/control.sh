@@ -9,17 +9,7 @@ work=$(mktemp -d) || exit 1
 cd "$work" || exit 1
 export PVCTL_RUN="$work/run"
 trap 'for m in m r d raw; do "$pvctl" down $m >/dev/null 2>&1; done; rm -rf "$work"' EXIT
-n=0
-verdict() { # WHAT, after the last command's status
-    rc=$?
-    n=$((n + 1))
-    if [ $rc = 0 ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        sed 's/^/# /' out err 2>/dev/null | tail -n 20
-    fi
-}
+. "${srcdir:?}/tests/tap.sh"
 pv() { timeout 120 "$pvctl" "$@" >out 2>err </dev/null; }
 # until WORDS COMMAND...: repeat the command until its output has the words.
 until_says() {

@@ -8,17 +8,7 @@
 }
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-n=0
-verdict() { # WHAT, after the last command's status
-    rc=$?
-    n=$((n + 1))
-    if [ $rc = 0 ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        sed 's/^/# /' "$work/out" "$work/err" | tail -n 30
-    fi
-}
+. "${srcdir:?}/tests/tap.sh"
 DEMO_TIMEOUT=300 "${srcdir:?}/guest-port/demo" "$builddir" >"$work/out" 2>"$work/err"
 verdict 'it ends well'
 grep -q '^  server: serves 1000000 bytes' "$work/out" && grep -q '^  client: the hash is right$' "$work/out"

@@ -16,17 +16,7 @@ sh "${srcdir:?}/tests/linux/image" "$work" "$host" || exit 1
 mkdir "$work/more" && cp "$srcdir/tests/linux/net" "$work/more/" && chmod 755 "$work/more/net" &&
     (cd "$work/more" && echo net | cpio -o -H newc --quiet) >>"$work/initramfs" || exit 1
 
-n=0
-verdict() { # WHAT, after the last command's status
-    rc=$?
-    n=$((n + 1))
-    if [ $rc = 0 ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        tail -n 40 "$work/out" | sed 's/^/# /'
-    fi
-}
+. "${srcdir:?}/tests/tap.sh"
 said() { grep -q "net: $1 ok" "$work/out"; }
 
 "$pvctl" run --machine "linux-net-$$" --timeout 280 \

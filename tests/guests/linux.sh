@@ -12,17 +12,7 @@ if [ ! -s "$host/vmlinuz" ]; then
 fi
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-n=0
-verdict() { # WHAT, after the last command's status
-    rc=$?
-    n=$((n + 1))
-    if [ $rc = 0 ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        tail -n 30 "$work/out" "$work/err" | sed 's/^/# /'
-    fi
-}
+. "${srcdir:?}/tests/tap.sh"
 sh "$source/tests/linux/image" "$work" "$host" || exit 1
 
 linux() { # ARGUMENTS of pvctl

@@ -8,17 +8,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 export PVCTL_RUN="$work/run"
-n=0
-verdict() { # WHAT, after the last command's status
-    rc=$?
-    n=$((n + 1))
-    if [ $rc = 0 ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        sed 's/^/# /' out err 2>/dev/null | tail -n 20
-    fi
-}
+. "${srcdir:?}/tests/tap.sh"
 run() { "$pvctl" run --timeout 60 "$@" >out 2>err </dev/null; }
 
 run --kernel "$hello" --console line

@@ -11,17 +11,7 @@ fi
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-n=0
-verdict() { # WHAT, after the last command's status
-    rc=$?
-    n=$((n + 1))
-    if [ $rc = 0 ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        sed 's/^/# /' out err 2>/dev/null | tail -n 20
-    fi
-}
+. "${srcdir:?}/tests/tap.sh"
 run() { "$pvctl" run --on xen --machine "domu-$$" --timeout 180 "$@" >out 2>err </dev/null; }
 
 run --as domu --kernel "$built/tests/guests/rogue" --cmdline mode=console-flood --vcpus 2 --console line

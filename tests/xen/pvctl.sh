@@ -7,17 +7,7 @@ pvctl=${PVCTL:?} image=${builddir:?}/tests/guests/smoke
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-n=0
-verdict() { # WHAT, after the last command's status
-    rc=$?
-    n=$((n + 1))
-    if [ $rc = 0 ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        sed 's/^/# /' out err 2>/dev/null | tail -n 20
-    fi
-}
+. "${srcdir:?}/tests/tap.sh"
 
 "$pvctl" run --on xen --kernel "$image" --cmdline 'a,b  c=d' --timeout 120 --console line >out 2>err </dev/null
 verdict 'a guest that powers off is status 0'
