@@ -33,7 +33,6 @@ outside() { run --kernel "$image" --cmdline "role=uplink$1" --net user; }
 if [ "$1" = figures ]; then
     between
     echo "guest to guest, 1,500-byte frames: $(number 'ticks a packet')"
-    echo "guest to guest, the whole machine: $(number 'of the whole machine')"
     outside ''
     echo "to the uplink: $(number 'ticks a packet sent')"
     echo "from the uplink, page exchange: $(number 'more a packet received')"

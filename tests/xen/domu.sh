@@ -29,6 +29,11 @@ verdict 'a guest that Xen kills is status 3, and its lines are shown'
 run "$built/examples/05-ring.json" && grep -q '^front: 1001 answers, 1001 of them right$' out && [ ! -s err ]
 verdict 'two guests with grants and events between them'
 
+run --kernel "$built/tests/guests/netload" --cmdline role=sink --net switch \
+    --kernel "$built/tests/guests/netload" --cmdline role=source --net switch &&
+    grep -q '^sink: 2560 packets, 0 of them wrong' out && grep -q '^(d2) source: 2560 packets.* 0 lost' out && [ ! -s err ]
+verdict 'two guests on the bridge, the lines of both, and both power off'
+
 # shellcheck disable=SC2094
 echo=$built/tests/guests/echo
 : >out

@@ -38,6 +38,7 @@ if HAVE_CRITERION
 check_PROGRAMS += tests/unit/backend/net
 HOST_TESTS += tests/unit/backend/net
 tests_unit_backend_net_SOURCES = tests/unit/backend/net_test.c tests/unit/backend/net_uplink_test.c \
+	tests/unit/backend/net_share_test.c \
 	tests/unit/backend/net_fixture.h tests/unit/backend/switch_test.c tests/unit/policy/packet_test.c
 tests_unit_backend_net_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_backend_net_CFLAGS = $(TEST_CFLAGS) -Wno-unused-function -Wno-unused-variable \
