@@ -7,18 +7,7 @@ pvctl=${PVCTL:?} image=${builddir:?}/tests/guests/disks
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-n=0
-
-verdict() {
-    rc=$?
-    n=$((n + 1))
-    if [ $rc = 0 ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        sed 's/^/# /' out 2>/dev/null | tail -n 20
-    fi
-}
+. "${srcdir:?}/tests/tap.sh"
 run() { "$pvctl" run --machine "disks-$$" --timeout 90 "$@" >out 2>&1 </dev/null; }
 # sectors COUNT LETTER: so many sectors of it; of zeros, without a letter
 sectors() {

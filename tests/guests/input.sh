@@ -7,17 +7,7 @@ pvctl=${PVCTL:?} echo=${builddir:?}/tests/guests/echo
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-n=0
-verdict() {
-    rc=$?
-    n=$((n + 1))
-    if [ $rc = 0 ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        sed 's/^/# /' out err 2>/dev/null | tail -n 20
-    fi
-}
+. "${srcdir:?}/tests/tap.sh"
 # wait_for WORDS: until the guests have printed them.
 wait_for() {
     i=0

@@ -7,20 +7,10 @@
 #
 # `netload.sh figures` prints the figures instead, one a line, for the benchmark.
 pvctl=${PVCTL:?} image=${builddir:?}/tests/guests/netload
-out=$(mktemp) || exit 1
-trap 'rm -f "$out"' EXIT
-n=0
-
-verdict() {
-    rc=$?
-    n=$((n + 1))
-    if [ $rc = 0 ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        sed 's/^/# /' "$out" | tail -n 20
-    fi
-}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+out=$work/out
+. "${srcdir:?}/tests/tap.sh"
 run() { "$pvctl" run --icount --machine "netload-$$" --timeout 90 "$@" >"$out" 2>&1 </dev/null; }
 # The number before WORDS; so big that no limit holds, if there is none.
 number() { sed -n "s/.*[^0-9]\([0-9][0-9]*\) $1.*/\1/p" "$out" | head -n 1 | grep . || echo 999999; }
