@@ -2,9 +2,11 @@
  *
  * net.h - network cards of guests: what the files of the back-end share.
  *
- *   guest A: tx ring ─► packet policy ─► header copied, checked ─► switch ─┬─► B's rx ring: one
- * copy └─► uplink: pinned, gathered uplink: a page ─► switch ─► B's rx ring: one copy, or the page
- * itself (netflip.h)
+ * From a guest: its tx ring, the packet policy, the header copied and checked, the switch; then
+ *   to a guest     one copy into a buffer of its rx ring
+ *   to the uplink  pages pinned and gathered
+ * From the uplink: a page of the shim's, the switch; then into the guest's rx ring
+ *   by one copy, or as the page itself for one of the guest's (netflip.h)
  *
  *   net.c         rings and packets of guests
  *   net_vif.c     cards: made, connected, ended

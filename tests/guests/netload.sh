@@ -39,6 +39,13 @@ verdict 'all of them arrive as they were sent'
 verdict "guest to guest: $(number 'ticks a packet') instructions a packet, of at most 1,800"
 [ "$(number times)" -le $((2560 / 16)) ]
 verdict "the sink was woken $(number times) times, of at most one in 16 packets"
+run --kernel "$image" --cmdline role=sink --net switch \
+    --kernel "$image" --cmdline role=source --net switch \
+    --kernel "$image" --cmdline role=bad --net switch
+verdict 'beside a guest that floods, forges addresses and takes nothing'
+grep -q 'sink: 2560 packets, 0 of them wrong' "$out" && grep -q ' 0 lost' "$out" &&
+    grep -q 'bad: 0 forged packets were taken' "$out"
+verdict 'all packets of the others arrive, and no forged one'
 outside ''
 verdict 'a guest and the outside'
 grep -q ' 161 received, 161 of them by exchange' "$out"
