@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * suspend.h - what a guest is asked to do from outside, and the longest sleep: to be saved, and to
+ * go on in another domain, perhaps on another machine.
+ *
+ * The toolstack asks by the store: it writes a word to control/shutdown, which we take away as a
+ * sign that it was read. For "suspend" it then waits until the guest calls pv_suspend(), writes the
+ * guest's memory to a file, and destroys the domain. On restore there is a new domain with the same
+ * memory in other machine frames: the toolstack corrects the page tables and the p2m, and nothing
+ * else, so nobody may keep a machine frame anywhere.
+ *
+ * The order of a suspend; the kernel's part is in the left column:
+ *
+ *     pv_control_request() == XEN_SHUTDOWN_suspend
+ *     link or drop tables that are drafts (pagetable.h): they hold machine frames that nobody knows
+ * of unmap other guests' grants; pv_block_suspend(), pv_net_suspend() pv_suspend() events off,
+ * windows unmapped, start_info made portable
+ *                                         ... saved, restored ...
+ *                                         windows, console, VIRQs, store: opened again
+ *     pv_block_resume(), pv_net_resume()
+ *     arm the timer; register a runstate area again
+ *
+ * Reference: abi/sched.h, abi/start_info.h.
+ */
+#ifndef PV_SUSPEND_H
+#define PV_SUSPEND_H
+
+#include <pv/types.h>
+#include <pv/abi/sched.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * What the toolstack asks for: XEN_SHUTDOWN_poweroff, _reboot, _suspend or _crash (for "halt" it is
+ * poweroff), and tells it that we know. -XEN_ENOENT: nothing; -XEN_EINVAL: a word that we don't
+ * know, which is taken away as well; others: the store's errors. To be asked now and then, or from
+ * a watch on "control/shutdown".
+ */
+int pv_control_request(void);
+
+/*
+ * Sleeps until the guest is restored. On vCPU 0, with all others down.
+ *
+ * Returns 0 in the new domain. Handlers of vCPU 0's VIRQs, of the console and of the store have
+ * moved to new ports and are masked or not as before; all other ports are gone, with their
+ * handlers. Watches hold and fire once. The console's text continues. The system time is that of
+ * the machine on which we woke up; the timer and a runstate area are not set.
+ *
+ * Returns 1 if the same domain goes on, because it was only copied or could not be saved: all is as
+ * before, the drivers can be resumed all the same.
+ *
+ * -XEN_ENODEV: there is no store or no console that could be handed over; -XEN_E* of a table's
+ * hypercall or of the store after the restore. Hypervisors without a toolstack end the guest.
+ */
+int pv_suspend(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
