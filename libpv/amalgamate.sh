@@ -24,7 +24,7 @@ visit() { # HEADER, as in <...>
     order="$order $1"
 }
 visit pv/pv.h
-for h in "$src"/include/pv/abi/*.h; do visit "pv/abi/${h##*/}"; done
+for h in "$src"/include/pv/*.h "$src"/include/pv/abi/*.h; do visit "${h#"$src"/include/}"; done
 
 {
     echo '/* SPDX-License-Identifier: MIT */'
@@ -35,7 +35,7 @@ for h in "$src"/include/pv/abi/*.h; do visit "pv/abi/${h##*/}"; done
     done
 } >"$out/pv.h" || exit 1
 
-# File-scope static names and macros of a source.
+# File-scope static names (which have no prefix) and macros of a source.
 statics() {
     awk '/^static / || /^} [a-z_]+(\[|;| =)/ || /^(static )?const struct \{/ {
         line = $0
@@ -43,7 +43,7 @@ statics() {
         n = split(line, w, /[ *]+/)
         name = w[n]
         if (name == "" && n > 1) name = w[n - 1]
-        if (name ~ /^[a-z_0-9]+$/ && name != "struct") print name
+        if (name ~ /^[a-z_0-9]+$/ && name != "struct" && name !~ /^pv_/) print name
         if ($0 ~ /^static [a-z_0-9]+ [a-z_0-9]+(, [a-z_0-9]+)+;/) {
             line = $0; sub(/^static [a-z_0-9]+ /, "", line); sub(/;.*/, "", line)
             m = split(line, v, /, */); for (i = 1; i < m; i++) print v[i]
@@ -71,13 +71,17 @@ assembly() {
     echo ' * PV_NO_ENTRY if the kernel has an entry point and ELF notes of its own.'
     echo ' */'
     echo '#include "pv.h"'
+    # A function is known to be weak before its first use.
+    alias='__attribute__((weak, alias'
+    grep -hF "$alias" "$src"/libpv/*.c
     printf '\n/* ---- internal.h ---- */\n'
     sed '/^#include/d; /SPDX-License-Identifier/d' "$src/libpv/internal.h"
     for c in "$src"/libpv/*.c; do
         base=${c##*/} base=${base%.c}
         printf '\n/* ---- %s.c ---- */\n' "$base"
         for s in $(statics "$c"); do echo "#define $s ${base}_$s"; done
-        awk -v dir="$src/libpv/" '
+        awk -v dir="$src/libpv/" -v alias="$alias" '
+            index($0, alias) { next }
             /^#include "[a-z_]*\.def"/ { gsub(/"/, "", $2); while ((getline l < (dir $2)) > 0) print l }
             !/^#include/' "$c" | sed '/SPDX-License-Identifier/d'
         for s in $(statics "$c") $(macros "$c"); do echo "#undef $s"; done

@@ -35,6 +35,7 @@ pvinclude_HEADERS = \
 pvabiincludedir = $(includedir)/pv/abi
 pvabiinclude_HEADERS = \
 	include/pv/abi/arch-x86_64.h \
+	include/pv/abi/blkif.h \
 	include/pv/abi/callback.h \
 	include/pv/abi/console.h \
 	include/pv/abi/cpuid.h \
@@ -44,15 +45,16 @@ pvabiinclude_HEADERS = \
 	include/pv/abi/features.h \
 	include/pv/abi/grant_table.h \
 	include/pv/abi/memory.h \
+	include/pv/abi/netif.h \
 	include/pv/abi/nmi.h \
 	include/pv/abi/physdev.h \
 	include/pv/abi/sched.h \
 	include/pv/abi/start_info.h \
 	include/pv/abi/vcpu.h \
 	include/pv/abi/version.h \
-	include/pv/abi/xenstore.h \
-	include/pv/abi/netif.h \
-	include/pv/abi/xen.h
+	include/pv/abi/xen.h \
+	include/pv/abi/xenbus.h \
+	include/pv/abi/xenstore.h
 
 LIBPV_C = \
 	libpv/batch.c \
