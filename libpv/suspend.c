@@ -11,6 +11,7 @@
 #include <pv/event.h>
 #include <pv/hypercall.h>
 #include <pv/vcpu.h>
+#include <pv/xenbus.h>
 #include <pv/xenstore.h>
 #include "internal.h"
 
@@ -82,7 +83,8 @@ static int reopen(void)
     return err ? err : rc;
 }
 
-int pv_suspend(void)
+/* To the hypervisor and back. */
+static int sleep(void)
 {
     /* The page is ours, and the one thing in it that changes is what follows. */
     struct xen_start_info *si = (struct xen_start_info *)(uintptr_t)pv_machine.info;
@@ -120,4 +122,14 @@ int pv_suspend(void)
         err = reopen();
     pv_events_restore(open);
     return err ? err : (int)rc;
+}
+
+int pv_suspend(void)
+{
+    int rc;
+
+    pv_xenbus_suspend_all();
+    rc = sleep();
+    pv_xenbus_resume_all();
+    return rc;
 }
