@@ -143,12 +143,12 @@ static void stop(struct pv_xenbus *bus)
     pv_block_stop(d);
 }
 
-static void suspend_bus(struct pv_xenbus *bus)
+static void suspend(struct pv_xenbus *bus)
 {
     pv_block_suspend((struct pv_block *)bus);
 }
 
-static int resume_bus(struct pv_xenbus *bus)
+static int resume(struct pv_xenbus *bus)
 {
     return pv_block_resume((struct pv_block *)bus);
 }
@@ -159,8 +159,8 @@ static const struct pv_xenbus_driver driver = {
     .publish = publish_ring,
     .connect = read_offer,
     .disconnect = stop,
-    .suspend = suspend_bus,
-    .resume = resume_bus,
+    .suspend = suspend,
+    .resume = resume,
 };
 
 static void forget_pages(struct pv_block *d)

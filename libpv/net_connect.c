@@ -148,12 +148,12 @@ static void stop(struct pv_xenbus *bus)
     pv_net_stop(n);
 }
 
-static void suspend_bus(struct pv_xenbus *bus)
+static void suspend(struct pv_xenbus *bus)
 {
     pv_net_suspend(net_of(bus));
 }
 
-static int resume_bus(struct pv_xenbus *bus)
+static int resume(struct pv_xenbus *bus)
 {
     return pv_net_resume(net_of(bus));
 }
@@ -164,8 +164,8 @@ static const struct pv_xenbus_driver driver = {
     .publish = publish_all,
     .connect = start,
     .disconnect = stop,
-    .suspend = suspend_bus,
-    .resume = resume_bus,
+    .suspend = suspend,
+    .resume = resume,
 };
 
 /* xx:xx:xx:xx:xx:xx */
