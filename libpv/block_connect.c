@@ -143,24 +143,12 @@ static void stop(struct pv_xenbus *bus)
     pv_block_stop(d);
 }
 
-static void suspend(struct pv_xenbus *bus)
-{
-    pv_block_suspend((struct pv_block *)bus);
-}
-
-static int resume(struct pv_xenbus *bus)
-{
-    return pv_block_resume((struct pv_block *)bus);
-}
-
 static const struct pv_xenbus_driver driver = {
     .kind = "vbd",
     .announced = XEN_XenbusStateInitialised,
     .publish = publish_ring,
     .connect = read_offer,
     .disconnect = stop,
-    .suspend = suspend,
-    .resume = resume,
 };
 
 static void forget_pages(struct pv_block *d)

@@ -148,24 +148,12 @@ static void stop(struct pv_xenbus *bus)
     pv_net_stop(n);
 }
 
-static void suspend(struct pv_xenbus *bus)
-{
-    pv_net_suspend(net_of(bus));
-}
-
-static int resume(struct pv_xenbus *bus)
-{
-    return pv_net_resume(net_of(bus));
-}
-
 static const struct pv_xenbus_driver driver = {
     .kind = "vif",
     .announced = XEN_XenbusStateConnected,
     .publish = publish_all,
     .connect = start,
     .disconnect = stop,
-    .suspend = suspend,
-    .resume = resume,
 };
 
 /* xx:xx:xx:xx:xx:xx */

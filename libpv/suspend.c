@@ -11,7 +11,6 @@
 #include <pv/event.h>
 #include <pv/hypercall.h>
 #include <pv/vcpu.h>
-#include <pv/xenbus.h>
 #include <pv/xenstore.h>
 #include "internal.h"
 
@@ -83,8 +82,7 @@ static int reopen(void)
     return err ? err : rc;
 }
 
-/* To the hypervisor and back. */
-static int sleep(void)
+int pv_suspend(void)
 {
     /* The page is ours, and the one thing in it that changes is what follows. */
     struct xen_start_info *si = (struct xen_start_info *)(uintptr_t)pv_machine.info;
@@ -122,14 +120,4 @@ static int sleep(void)
         err = reopen();
     pv_events_restore(open);
     return err ? err : (int)rc;
-}
-
-int pv_suspend(void)
-{
-    int rc;
-
-    pv_xenbus_suspend_all();
-    rc = sleep();
-    pv_xenbus_resume_all();
-    return rc;
 }

@@ -20,10 +20,8 @@ quoted()
 # The machine has room for the guest, the hypervisor, and the ramdisk as the boot loader left it.
 target_command()
 {
-    room=256
-    if [ "$peer" = xen ] && [ -z "$ramdisk" ]; then room=768; fi # a dom0 serves the disk
     quoted "$build/tools/pvctl/pvctl" run --on "$peer" --quiet --machine "run-$$" \
-        --memory "$((memory + room))M" --timeout "${limit:-7200}"
+        --memory "$((memory + 256))M" --timeout "${limit:-7200}"
     if [ -n "$icount" ]; then quoted --icount; fi
     quoted --kernel "$kernel" --mem "${memory}M" --cmdline "$words"
     if [ -n "$ramdisk" ]; then quoted --ramdisk "$root"; else quoted --disk "$root"; fi

@@ -49,10 +49,7 @@ int pv_control_request(void);
  * the machine on which we woke up; the timer and a runstate area are not set.
  *
  * Returns 1 if the same domain goes on, because it was only copied or could not be saved: all is as
- * before, but the devices have met their back-ends anew as well.
- *
- * Requests that a disk had under way are made again; a device that does not come back answers
- * -XEN_EIO.
+ * before, the drivers can be resumed all the same.
  *
  * -XEN_ENODEV: there is no store or no console that could be handed over; -XEN_E* of a table's
  * hypercall or of the store after the restore. Hypervisors without a toolstack end the guest.

@@ -4,7 +4,7 @@
  *
  * Before it sleeps it has all that a suspend must carry over or open again: a pinned draft that
  * became an address space, a grant, a periodic timer, a handler for the timer's VIRQ, a watch. It
- * asks its host for the suspend by what it prints, and looks at all of it when it wakes up.
+ * asks its host for the suspend by data/save, and looks at all of it when it wakes up.
  */
 #include <pv/pv.h>
 
@@ -69,7 +69,7 @@ int pv_host_main(const char *cmdline __attribute__((unused)))
     start_timer();
     wait_ticks(3);
     check("nothing is asked of us", pv_control_request() == -XEN_ENOENT);
-    pv_printf("save me\n");
+    pv_xenstore_printf(0, "data", "save", "please");
     while ((rc = pv_control_request()) == -XEN_ENOENT)
         wait_ticks(1);
     check("we are asked to sleep", rc == XEN_SHUTDOWN_suspend);
