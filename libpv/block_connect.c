@@ -191,9 +191,6 @@ void pv_block_suspend(struct pv_block *d)
     pv_xenbus_suspend(&d->bus);
     d->suspended = true;
     d->up = false;
-    if (d->port) /* afterwards the number may be another port's */
-        pv_event_close(d->port);
-    d->port = 0;
 }
 
 int pv_block_resume(struct pv_block *d)

@@ -26,7 +26,6 @@ pvinclude_HEADERS = \
 	include/pv/netflip.h \
 	include/pv/ring.h \
 	include/pv/space.h \
-	include/pv/suspend.h \
 	include/pv/time.h \
 	include/pv/vcpu.h \
 	include/pv/xenbus.h \
@@ -67,7 +66,6 @@ LIBPV_C = \
 	libpv/hypercall.c \
 	libpv/pagetable.c \
 	libpv/sched.c \
-	libpv/suspend.c \
 	libpv/start.c \
 	libpv/fpu.c \
 	libpv/grant.c \

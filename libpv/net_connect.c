@@ -227,9 +227,6 @@ void pv_net_suspend(struct pv_net *n)
 {
     pv_xenbus_suspend(&n->bus);
     n->up = false;
-    if (n->port) /* afterwards the number may be another port's */
-        pv_event_close(n->port);
-    n->port = 0;
 }
 
 int pv_net_resume(struct pv_net *n)

@@ -4,8 +4,8 @@
  *
  * In reading order: types.h, host.h (what a kernel gives), start.h, console.h, trap.h, cpu.h,
  * pagetable.h, space.h, batch.h, event.h, sched.h, time.h, vcpu.h, fpu.h, grant.h, ring.h,
- * memory.h, xenstore.h, suspend.h, xenbus.h, block.h, net.h and hypercall.h (the floor on which the
- * others stand). abi/ is the wire format below that.
+ * memory.h, xenstore.h, xenbus.h, block.h, net.h and hypercall.h (the floor on which the others
+ * stand). abi/ is the wire format below that.
  */
 #ifndef PV_PV_H
 #define PV_PV_H
@@ -28,7 +28,6 @@
 #include <pv/ring.h>
 #include <pv/memory.h>
 #include <pv/xenstore.h>
-#include <pv/suspend.h>
 #include <pv/xenbus.h>
 #include <pv/block.h>
 #include <pv/net.h>
