@@ -535,9 +535,15 @@ int machine_make(struct machine *m, const struct plan *p)
         return rc;
 
     arg(m, xstrdup(qemu && *qemu ? qemu : "qemu-system-x86_64"));
-    ARGS(m, "-accel", "tcg,thread=single", "-nodefaults", "-no-user-config", "-display", "none",
-         "-monitor", "none", "-no-reboot", "-chardev", "stdio,id=con,signal=off", "-serial",
-         "chardev:con", "-machine", "q35,memory-backend=ram", "-cpu", p->cpu, "-m");
+    /* One processor; but only where there could be a second one does QEMU 7.2 translate memory
+     * barriers, and its devices, which have threads of their own, need those of the drivers. */
+    if (p->icount)
+        ARGS(m, "-accel", "tcg,thread=single");
+    else
+        ARGS(m, "-accel", "tcg,thread=multi", "-smp", "1,maxcpus=2");
+    ARGS(m, "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot",
+         "-chardev", "stdio,id=con,signal=off", "-serial", "chardev:con", "-machine",
+         "q35,memory-backend=ram", "-cpu", p->cpu, "-m");
     arg(m, xasprintf("%lluM", mib));
     ARGS(m, "-object");
     arg(m,
