@@ -17,11 +17,12 @@ quoted()
     done
 }
 
-# The machine has room for the guest, the hypervisor, and the ramdisk as the boot loader left it.
+# pvctl gives the machine room for the guest, the hypervisor and, on Xen, a dom0.
 target_command()
 {
     quoted "$build/tools/pvctl/pvctl" run --on "$peer" --quiet --machine "run-$$" \
-        --memory "$((memory + 256))M" --timeout "${limit:-7200}"
+        --timeout "${limit:-7200}"
+    if [ "$peer" = xen ] && [ -n "$GUEST_XEN_ARGS" ]; then quoted --hv-args "$GUEST_XEN_ARGS"; fi
     if [ -n "$icount" ]; then quoted --icount; fi
     quoted --kernel "$kernel" --mem "${memory}M" --cmdline "$words"
     if [ -n "$ramdisk" ]; then quoted --ramdisk "$root"; else quoted --disk "$root"; fi

@@ -570,6 +570,19 @@ static uint64_t delete_10k(void)
     create_files(10240, &d);
     return d;
 }
+/* As cp does it. */
+static uint64_t copy_file(void)
+{
+    uint64_t t0 = ticks();
+    int from = open("lmb.file", O_RDONLY),
+        to = open("lmb.copy", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    ssize_t n;
+
+    while ((n = read(from, big, 65536)) > 0)
+        MUST(write(to, big, (size_t)n) == n);
+    MUST(n == 0 && close(from) == 0 && close(to) == 0);
+    return ticks() - t0;
+}
 
 /* --- computation -------------------------------------------------------------------------------
  */
@@ -641,6 +654,7 @@ static const struct row {
     {"delete_0k", "delete it", delete_0k, 0, 0, 10},
     {"create_10k", "make a file of 10 KiB", create_10k, 0, 0, 10},
     {"delete_10k", "delete it", delete_10k, 0, 0, 10},
+    {"copy_256k", "copy a file of 256 KiB", copy_file, 0, 0, 10},
     {"compute", "100,000 rounds of xorshift", compute, 0, 0, 10},
     {"memcpy", "128 KiB", copy_memory, 0, 0, 10},
 };
@@ -740,5 +754,6 @@ int main(int argc, char **argv)
     if (json)
         printf("\n}\n");
     unlink("lmb.file");
+    unlink("lmb.copy");
     return first ? 2 : 0;
 }

@@ -10,17 +10,10 @@
 #include "bounce.h"
 #include "sched.h"
 
-/* From user mode on, what interrupted is another address space: the rare half. */
-static __attribute__((noinline)) bool to_user_mode(struct vcpu *v, uint64_t rip)
+static __attribute__((noinline)) long no_user_root(struct vcpu *v)
 {
-    if (unlikely(!v->root[0].n)) {
-        guest_kill(v, RULE_IRET_NO_USER_ROOT, .va = rip);
-        return false;
-    }
-    v->domain->user_entries++;
-    v->kernel_mode = 0;
-    plat_mode_switch(v);
-    return true;
+    guest_kill(v, RULE_IRET_NO_USER_ROOT, .va = v->regs.rip);
+    return 0;
 }
 
 static __attribute__((noinline)) void end_nmi(struct vcpu *v)
@@ -67,8 +60,13 @@ long hc_iret(struct vcpu *v)
     r->rsp = word;
     selector_set(&r->ss, (uint16_t)(rcx | 3));
     selector_set(&r->cs, (uint16_t)(cs | 3));
-    if ((cs & 3) == 3 && !to_user_mode(v, r->rip))
-        return 0;
+    if ((cs & 3) == 3) { /* what interrupted from there is another address space */
+        if (unlikely(!v->root[0].n))
+            return no_user_root(v);
+        v->domain->user_entries++;
+        v->kernel_mode = 0;
+        plat_mode_switch(v);
+    }
     if (unlikely(v->nmi_masked))
         end_nmi(v);
     return (long)rax;

@@ -353,13 +353,15 @@ PLAT_INLINE struct vcpu *user_syscall(struct vcpu *v, enum callback which)
     if (unlikely(!rip))
         return no_syscall(v);
     to_kernel(v);
-    if (unlikely(!bounce_at(v, v->kernel_sp, v->regs.cs, rip,
-                            v->callback[CB_SYSCALL].mask_events ? BOUNCE_MASK_EVENTS : 0, 0))) {
+    if (unlikely(!bounce_at(v, v->kernel_sp, v->regs.cs, rip, 0, 0))) {
         bounce_no_stack(v, v->kernel_sp);
         return NULL;
     }
     v->regs.rflags &= ~(uint64_t)EFLAGS_DF; /* all that SYSCALL's mask clears, by the ABI */
-    return hv_leave_quick(v);
+    if (unlikely(!v->callback[CB_SYSCALL].mask_events))
+        return hv_leave_quick(v);
+    v->info->evtchn_upcall_mask = 1; /* so no event is due */
+    return likely(v->cpu->work == 0) ? v : NULL;
 }
 
 struct vcpu *hv_user_syscall(struct vcpu *v)

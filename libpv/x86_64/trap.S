@@ -152,26 +152,27 @@ pv_trap_crit_end:
         mov     pv_trap_fast(%rip), %r11
         mov     %r10, %rcx
         call    *(%r11,%rax,8)
-        mov     %rax, 8 + FRAME_RAX(%rsp)
         mov     pv_trap_fast + 16(%rip), %rcx
         movb    $1, 1(%rcx)
         mov     pv_trap_busy(%rip), %rcx
         cmpl    $0, (%rcx)
-        mov     $1, %esi
-        jne     .Lhandler
+        jne     .Ldone
         movq    $XEN_VGCF_in_syscall, 8 + FRAME_ERROR(%rsp)
         /* What C preserves is as it was. */
         add     $8 + FRAME_R10, %rsp
         pop     %r10
         pop     %r9
         pop     %r8
-        pop     %rax
-        add     $8, %rsp
+        add     $16, %rsp               /* rax is the call's, rcx is lost */
         pop     %rdx
         pop     %rsi
         pop     %rdi
         jmp     pv_hypercall_page + 32 * XEN_HYPERVISOR_iret
 
+.Ldone:
+        mov     %rax, 8 + FRAME_RAX(%rsp)
+        mov     $1, %esi
+        jmp     .Lhandler
 .Lslow:
         xor     %esi, %esi
 .Lhandler:

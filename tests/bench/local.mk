@@ -39,6 +39,8 @@ bench: all $(BENCH_IMAGE) $(BENCH_PLUGIN) tests/guests/netload $(BENCH_BLOCK)
 	$(AM_V_at)$(TEST_ENV) BENCH_BLOCK=$(BENCH_BLOCK) BENCH_PLUGIN=$(BENCH_PLUGIN) sh $(top_srcdir)/tests/bench/report-block tests/bench
 	@echo 'Linux'
 	$(AM_V_at)$(TEST_ENV) BENCH_PLUGIN=$(BENCH_PLUGIN) sh $(top_srcdir)/tests/bench/report-linux tests/bench
+	@echo 'lmb of the small Unix: instructions for an operation'
+	$(AM_V_at)$(TEST_ENV) sh $(top_srcdir)/tests/bench/report-unix tests/bench
 	@echo 'network: instructions for a packet'
 	$(AM_V_at)$(TEST_ENV) BENCH_NET=tests/guests/netload BENCH_PLUGIN=$(BENCH_PLUGIN) sh $(top_srcdir)/tests/bench/report-net tests/bench
 	$(AM_V_at)$(TEST_ENV) sh $(top_srcdir)/tests/guests/netload.sh figures

@@ -357,7 +357,7 @@ static void try_elf(const void *image, size_t n, bool must_fail)
 struct wild_elf {
     Elf64_Ehdr e;
     Elf64_Phdr p;
-    char code[16];
+    char code[64];
 };
 
 static struct wild_elf good_elf(void)
@@ -399,6 +399,36 @@ void test_exec_tiny_elf(void)
         _exit(1);
     }
     CHECK(WEXITSTATUS(child_status(pid)) == 42);
+}
+
+/* exec_dirty(path, argv, envp): execve with every register full. The program at exec_regs ends with
+ * 0 if all that it finds are empty. */
+__asm__(".pushsection .text\n"
+        "exec_dirty: mov $-1, %rbx\n"
+        ".irp r, rbp, r8, r9, r10, r12, r13, r14, r15\n mov %rbx, %\\r\n .endr\n"
+        "mov $59, %eax\n syscall\n mov $99, %edi\n jmp 1f\n"
+        "exec_regs:\n"
+        ".irp r, rax, rbx, rcx, rdx, rsi, rbp, r8, r9, r10, r11, r12, r13, r14, r15\n"
+        "or %\\r, %rdi\n .endr\n"
+        "neg %rdi\n sbb %edi, %edi\n"
+        "1: mov $60, %eax\n syscall\n"
+        "exec_regs_end: .popsection");
+extern const char exec_regs[], exec_regs_end[];
+_Noreturn void exec_dirty(const char *path, char *const *argv, char *const *envp);
+
+void test_exec_registers(void)
+{
+    struct wild_elf x = good_elf();
+    char *argv[] = {"registers", NULL};
+
+    CHECK((size_t)(exec_regs_end - exec_regs) <= sizeof(x.code));
+    memcpy(x.code, exec_regs, (size_t)(exec_regs_end - exec_regs));
+    put_file("registers", &x, sizeof(x));
+    CHECK(chmod("registers", 0755) == 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        exec_dirty("./registers", argv, argv + 1);
+    CHECK(child_status(pid) == 0);
 }
 
 void test_exec_wild_elf(void)
