@@ -50,16 +50,21 @@ void pv_batch_call(struct pv_batch *b, uint64_t nr, uint64_t a1, uint64_t a2, ui
     c->args[5] = 0;
 }
 
-/* A call over a list of requests: (list, count, done, domain). Joins the last one if it can. */
-static void add_request(struct pv_batch *b, uint64_t nr, const void *request, const void *caller)
+/* Does the next request belong to the last call, and is there room for it in a list that holds
+ * `used`? Most do: loops over page tables make many of a kind. */
+static inline bool join(struct pv_batch *b, uint64_t nr, unsigned used, unsigned limit)
 {
-    struct xen_multicall_entry *c = b->calls ? &b->call[b->calls - 1] : NULL;
+    if (!b->calls || b->call[b->calls - 1].op != nr || used == limit)
+        return false;
+    b->call[b->calls - 1].args[1]++;
+    return true;
+}
 
-    if (c && c->op == nr) {
-        c->args[1]++;
-        return;
-    }
-    c = add_call(b, nr, caller);
+/* A new call over a list of requests: (list, count, done, domain). */
+static void add_list(struct pv_batch *b, uint64_t nr, const void *request, const void *caller)
+{
+    struct xen_multicall_entry *c = add_call(b, nr, caller);
+
     c->args[0] = pv_arg(request);
     c->args[1] = 1;
     c->args[2] = pv_arg(&b->done[b->calls - 1]);
@@ -67,7 +72,7 @@ static void add_request(struct pv_batch *b, uint64_t nr, const void *request, co
     c->args[4] = c->args[5] = 0;
 }
 
-/* Is there room for one more request, which may need a call of its own? */
+/* Is there room for one more request, which needs a call of its own? */
 static void make_room(struct pv_batch *b, unsigned used, unsigned limit)
 {
     if (used == limit || b->calls == PV_BATCH_CALLS)
@@ -76,19 +81,24 @@ static void make_room(struct pv_batch *b, unsigned used, unsigned limit)
 
 void pv_batch_update(struct pv_batch *b, uint64_t ptr, uint64_t val)
 {
-    make_room(b, b->updates, PV_BATCH_UPDATES);
-    b->update[b->updates].ptr = ptr;
-    b->update[b->updates].val = val;
-    add_request(b, XEN_HYPERVISOR_mmu_update, &b->update[b->updates], __builtin_return_address(0));
-    b->updates++;
+    struct xen_mmu_update *u;
+
+    if (!join(b, XEN_HYPERVISOR_mmu_update, b->updates, PV_BATCH_UPDATES)) {
+        make_room(b, b->updates, PV_BATCH_UPDATES);
+        add_list(b, XEN_HYPERVISOR_mmu_update, &b->update[b->updates], __builtin_return_address(0));
+    }
+    u = &b->update[b->updates++];
+    u->ptr = ptr;
+    u->val = val;
 }
 
 void pv_batch_op(struct pv_batch *b, const struct xen_mmuext_op *op)
 {
-    make_room(b, b->ops, PV_BATCH_OPS);
-    b->op[b->ops] = *op;
-    add_request(b, XEN_HYPERVISOR_mmuext_op, &b->op[b->ops], __builtin_return_address(0));
-    b->ops++;
+    if (!join(b, XEN_HYPERVISOR_mmuext_op, b->ops, PV_BATCH_OPS)) {
+        make_room(b, b->ops, PV_BATCH_OPS);
+        add_list(b, XEN_HYPERVISOR_mmuext_op, &b->op[b->ops], __builtin_return_address(0));
+    }
+    b->op[b->ops++] = *op;
 }
 
 static void note_failure(struct pv_batch *b, unsigned i, int64_t result)

@@ -25,12 +25,23 @@ static uint8_t port_cpu[PV_EVENT_PORTS];
 /* Where each vCPU's next scan begins. */
 static uint8_t next_word[XEN_LEGACY_MAX_VCPUS];
 
-struct xen_vcpu_info *pv_vcpu_registered[XEN_LEGACY_MAX_VCPUS];
+struct xen_vcpu_info *pv_vcpu_infos[XEN_LEGACY_MAX_VCPUS];
+uint8_t *pv_gate;
 
 void pv_vcpu_info_set(unsigned cpu, struct xen_vcpu_info *info)
 {
-    pv_vcpu_registered[cpu] = info;
+    _Static_assert(offsetof(struct xen_vcpu_info, evtchn_upcall_mask) ==
+                       offsetof(struct xen_vcpu_info, evtchn_upcall_pending) + 1,
+                   "the gate is two bytes");
+    pv_vcpu_infos[cpu] = info;
+    pv_gate = &pv_vcpu_infos[0]->evtchn_upcall_pending;
     pv_trap_info_moved();
+}
+
+void pv_vcpu_info_init(void)
+{
+    for (unsigned i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
+        pv_vcpu_info_set(i, &pv_machine.shared->vcpu_info[i]);
 }
 
 /* The vCPU's gate -------------------------------------------------------------------------- */

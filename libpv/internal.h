@@ -64,18 +64,18 @@ static inline unsigned pv_this_cpu(void)
     return pv_host_cpu == pv_host_cpu_default ? 0 : pv_host_cpu();
 }
 
-/* This vCPU's part of shared_info, or what it registered (pv_vcpu_info_register()). */
-extern struct xen_vcpu_info *pv_vcpu_registered[XEN_LEGACY_MAX_VCPUS];
+/* Each vCPU's part of shared_info, or what it registered (pv_vcpu_info_register()). */
+extern struct xen_vcpu_info *pv_vcpu_infos[XEN_LEGACY_MAX_VCPUS];
 static inline struct xen_vcpu_info *pv_vcpu_info_of(unsigned cpu)
 {
-    struct xen_vcpu_info *own = pv_vcpu_registered[cpu];
-
-    return own ? own : &pv_machine.shared->vcpu_info[cpu];
+    return pv_vcpu_infos[cpu];
 }
 static inline struct xen_vcpu_info *pv_vcpu_info(void)
 {
     return pv_vcpu_info_of(pv_this_cpu());
 }
+/* shared_info is there. */
+void pv_vcpu_info_init(void);
 void pv_vcpu_info_set(unsigned cpu, struct xen_vcpu_info *info);
 void pv_trap_info_moved(void);
 

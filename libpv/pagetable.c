@@ -162,11 +162,19 @@ pv_pte_t pv_pt_read(pfn_t table, unsigned index)
     return e;
 }
 
-static int set(pfn_t table, unsigned index, pv_pte_t e, uint64_t kind)
+/* Asks for the change of an entry in a table that is in use. */
+static int request(pfn_t table, unsigned index, pv_pte_t e, uint64_t kind)
 {
     mfn_t m = pv_p2m(table);
 
-    if (!mfn_valid(m) || index > 511)
+    if (!mfn_valid(m))
+        return -XEN_EINVAL;
+    return update((mfn_to_maddr(m) + 8 * index) | kind, e.raw);
+}
+
+static int set(pfn_t table, unsigned index, pv_pte_t e, uint64_t kind)
+{
+    if (!mfn_valid(pv_p2m(table)) || index > 511)
         return -XEN_EINVAL;
     if (!is_protected(table)) {
         uint64_t *entries = pv_host_page_va(table);
@@ -174,7 +182,7 @@ static int set(pfn_t table, unsigned index, pv_pte_t e, uint64_t kind)
         __atomic_store_n(&entries[index], e.raw, __ATOMIC_RELAXED);
         return 0;
     }
-    return update((mfn_to_maddr(m) + 8 * index) | kind, e.raw);
+    return request(table, index, e, kind);
 }
 
 int pv_pt_set(pfn_t table, unsigned index, pv_pte_t e)
@@ -210,7 +218,7 @@ int pv_pt_set_slot(void *slot, pv_pte_t e)
     pfn_t table = linear_frame(slot);
 
     if (is_protected(table))
-        return set(table, slot_index(slot), e, XEN_MMU_NORMAL_PT_UPDATE);
+        return request(table, slot_index(slot), e, XEN_MMU_NORMAL_PT_UPDATE);
     __atomic_store_n((uint64_t *)slot, e.raw, __ATOMIC_RELAXED);
     return 0;
 }

@@ -41,8 +41,10 @@ int pv_start_init(const struct xen_start_info *si, void *virt_base)
     if (!shared)
         return -XEN_ENOMEM;
     err = pv_window_map(shared, mfn_of_maddr(si->shared_info), true);
-    if (err == 0)
+    if (err == 0) {
         pv_machine.shared = shared;
+        pv_vcpu_info_init();
+    }
     return err;
 }
 

@@ -31,11 +31,11 @@ uint64_t pv_time_now(void)
 
     do {
         t.version = __atomic_load_n(&shared->version, __ATOMIC_ACQUIRE);
+        tsc = pv_cpu_tsc(); /* first: the rest can stay in registers then */
         t.tsc_timestamp = __atomic_load_n(&shared->tsc_timestamp, __ATOMIC_RELAXED);
         t.system_time = __atomic_load_n(&shared->system_time, __ATOMIC_RELAXED);
         t.tsc_to_system_mul = __atomic_load_n(&shared->tsc_to_system_mul, __ATOMIC_RELAXED);
         t.tsc_shift = __atomic_load_n(&shared->tsc_shift, __ATOMIC_RELAXED);
-        tsc = pv_cpu_tsc();
         /* The hypervisor's writes of the next version come after our reads of this one. */
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
     } while ((t.version & 1) || t.version != __atomic_load_n(&shared->version, __ATOMIC_RELAXED));

@@ -137,6 +137,23 @@ static uint8_t *way_back(struct pv_regs *regs)
     return &pv_vcpu_info()->evtchn_upcall_pending;
 }
 
+/* pv_events_enable() and disable() of this vCPU, in line. */
+static inline void events_on(void)
+{
+    struct xen_vcpu_info *v = pv_vcpu_info();
+
+    v->evtchn_upcall_mask = 0;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (__builtin_expect(v->evtchn_upcall_pending, 0))
+        pv_events_enable();
+}
+
+static inline void events_off(void)
+{
+    pv_vcpu_info()->evtchn_upcall_mask = 1;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /* Called by the stubs, with events masked. */
 uint8_t *pv_trap_dispatch(struct pv_regs *regs)
 {
@@ -153,12 +170,12 @@ uint8_t *pv_trap_dispatch(struct pv_regs *regs)
     if (vector == PV_TRAP_PAGE)
         regs->cr2 = pv_vcpu_info()->arch.cr2;
     if (regs->rflags & PV_RFLAGS_IF && vector != PV_TRAP_NMI)
-        pv_events_enable();
+        events_on();
     if (handler)
         handler(regs);
     else if (vector != PV_TRAP_FAILSAFE) /* whose damage is repaired: the selectors are 0 */
         pv_host_trap(regs);
-    pv_events_disable();
+    events_off();
     return way_back(regs);
 }
 
@@ -199,12 +216,12 @@ void pv_trap_system_call(struct pv_regs *regs, bool done)
     pv_trap_handler_t *handler =
         done ? finish_call : __atomic_load_n(&handlers[PV_TRAP_SYSCALL], __ATOMIC_ACQUIRE);
 
-    pv_events_enable();
+    events_on();
     if (handler)
         handler(regs);
     else
         pv_host_trap(regs);
-    pv_events_disable();
+    events_off();
     regs->cs = (uint16_t)regs->cs;
     regs->error = regs->vector == PV_TRAP_SYSCALL ? XEN_VGCF_in_syscall : 0;
 }

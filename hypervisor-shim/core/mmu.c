@@ -18,6 +18,7 @@
 #include "pagetable.h"
 
 enum { HANDFUL = 32 /* requests between two looks for interrupts */ };
+#define SIZE (uint64_t)sizeof(struct xen_mmu_update)
 
 /* A plain store of 8 bytes into a page of the guest's that is no table. */
 static long write_plain(const struct pt *c, struct frame *f, uint64_t *p, uint64_t e)
@@ -113,45 +114,6 @@ static __attribute__((noinline)) bool begin_rare(struct vcpu *v, pv_gptr_t reqs,
     return *rc == 0;
 }
 
-static __attribute__((noinline)) long update_batch(struct vcpu *v, pv_gptr_t reqs, uint32_t count,
-                                                   pv_gptr_t done_at, uint32_t foreign)
-{
-    struct domain *d = v->domain;
-    uint16_t self = d->id, owner = self;
-    uint32_t done = 0, i;
-    bool flush = false;
-    long rc = 0;
-
-    if (unlikely(d->zaps | (count & MM_RESUMED)) || unlikely(foreign != XEN_DOMID_SELF))
-        if (!begin_rare(v, reqs, &count, done_at, foreign, &owner, &done, &rc))
-            return rc;
-    for (i = 0; i < count; i++) {
-        struct xen_mmu_update req;
-
-        if (unlikely(guest_copy_in(&req, reqs, sizeof(req)))) {
-            rc = refuse(v, RULE_GUEST_POINTER, .va = reqs.va);
-            break;
-        }
-        rc = update_one(v, self, owner, &req, &flush);
-        if (unlikely(rc))
-            break;
-        reqs = gptr_add(reqs, sizeof(req));
-        if (unlikely(d->zaps) || unlikely(i % HANDFUL == HANDFUL - 1 && plat_interrupt_pending())) {
-            if (++i < count)
-                rc = -XEN_ERESTART;
-            break;
-        }
-    }
-    if (unlikely(flush))
-        frame_flush();
-    if (likely(done_at.va))
-        mm_done_write(done_at, done + i);
-    if (unlikely(rc == -XEN_ERESTART))
-        return hc_restart(v, 4, reqs.va, (uint64_t)((count - i) | MM_RESUMED), done_at.va,
-                          (uint64_t)foreign);
-    return mm_finish(v, rc);
-}
-
 /* One plain entry, of a level-1 table that stays: the call that kernels make most. */
 static inline __attribute__((always_inline)) bool update_single(struct vcpu *v, pv_gptr_t reqs)
 {
@@ -166,6 +128,67 @@ static inline __attribute__((always_inline)) bool update_single(struct vcpu *v, 
            likely(f->owner == self) && likely(f->type == FRAME_L1) &&
            likely(f->flags & FRAME_VALIDATED) &&
            likely(l1_set_fast(self, (uint64_t *)(plat_ram + req.ptr), req.val));
+}
+
+/* Plain entries, as long as they come, and `most` at most: how many. No table comes to its end. */
+static __attribute__((noinline)) uint32_t update_plain(struct vcpu *v, pv_gptr_t reqs,
+                                                       uint32_t most)
+{
+    uint32_t n = 0;
+
+    while (n < most && update_single(v, reqs)) {
+        reqs = gptr_add(reqs, sizeof(struct xen_mmu_update));
+        n++;
+    }
+    return n;
+}
+
+/* One entry of whatever kind. */
+static long update_any(struct vcpu *v, uint16_t owner, pv_gptr_t reqs, bool *flush)
+{
+    struct xen_mmu_update req;
+
+    if (unlikely(guest_copy_in(&req, reqs, sizeof(req))))
+        return refuse(v, RULE_GUEST_POINTER, .va = reqs.va);
+    return update_one(v, v->domain->id, owner, &req, flush);
+}
+
+static __attribute__((noinline)) long update_batch(struct vcpu *v, pv_gptr_t reqs, uint32_t count,
+                                                   pv_gptr_t done_at, uint32_t foreign)
+{
+    struct domain *d = v->domain;
+    uint16_t self = d->id, owner = self;
+    uint32_t done = 0, i;
+    bool flush = false;
+    long rc = 0;
+
+    if (unlikely(d->zaps | (count & MM_RESUMED)) || unlikely(foreign != XEN_DOMID_SELF))
+        if (!begin_rare(v, reqs, &count, done_at, foreign, &owner, &done, &rc))
+            return rc;
+    for (i = 0; i < count;) {
+        uint32_t most = count - i < HANDFUL ? count - i : HANDFUL;
+        uint32_t n = likely(owner == self) ? update_plain(v, gptr_add(reqs, i * SIZE), most) : 0;
+
+        i += n;
+        if (n < most) {
+            rc = update_any(v, owner, gptr_add(reqs, i * SIZE), &flush);
+            if (unlikely(rc))
+                break;
+            i++;
+        }
+        if (i < count && unlikely(d->zaps || plat_interrupt_pending())) {
+            rc = -XEN_ERESTART;
+            break;
+        }
+    }
+    if (unlikely(flush))
+        frame_flush();
+    if (likely(done_at.va))
+        mm_done_write(done_at, done + i);
+    if (unlikely(rc == -XEN_ERESTART))
+        return hc_restart(v, 4, reqs.va + i * SIZE, (uint64_t)((count - i) | MM_RESUMED),
+                          done_at.va, (uint64_t)foreign);
+    return mm_finish(v, rc);
 }
 
 long hc_mmu_update(struct vcpu *v, pv_gptr_t reqs, uint32_t count, pv_gptr_t done_at,

@@ -161,6 +161,17 @@ static inline __attribute__((always_inline)) bool l1_set_fast(uint16_t owner, ui
             return true;
         }
         to = frame_of(pte_mfn(e));
+        if (((old ^ e) & ~(PTE_SOFT | PTE_RW)) == 0) { /* copy-on-write: the frame stays */
+            if (unlikely(to->owner != owner) ||
+                unlikely((e & PTE_RW) && to->type != FRAME_WRITABLE))
+                return false;
+            if (e & PTE_RW)
+                to->type_refs++;
+            else
+                frame_put_writable(to);
+            __atomic_store_n(p, e, __ATOMIC_RELAXED);
+            return true;
+        }
         if (unlikely(!frame_valid(pte_mfn(e))) || unlikely(to->owner != owner) ||
             unlikely(to->refs >= FRAME_REFS_MAX) ||
             unlikely((e & PTE_RW) && to->type != FRAME_WRITABLE))

@@ -96,6 +96,41 @@ void pv_events_restore(bool enabled);
 bool pv_events_enabled(void);
 
 /*
+ * The same for kernels of one vCPU, in line: a store and a look, where there were STI and CLI. From
+ * pv_start_init() on. pv_gate_close() returns what pv_gate_restore() takes: 0 if it was open.
+ */
+extern uint8_t *pv_gate; /* the vCPU's two bytes: an event is pending; the gate is closed */
+
+static inline void pv_gate_open(void)
+{
+    uint8_t *gate = pv_gate;
+
+    /* A signal fence: a compiler keeps the order. Who sets `pending` on another processor interrupts
+     * this one, and looks then. */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    gate[1] = 0;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (__builtin_expect(gate[0], 0))
+        pv_events_enable();
+}
+
+static inline unsigned pv_gate_close(void)
+{
+    uint8_t *gate = pv_gate;
+    unsigned closed = gate[1];
+
+    gate[1] = 1;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return closed;
+}
+
+static inline void pv_gate_restore(unsigned closed)
+{
+    if (!closed)
+        pv_gate_open();
+}
+
+/*
  * Calls the handlers of all unmasked pending ports of this vCPU, with its gate closed and the
  * gate's state restored after. Words of ports take turns in being first, so that a busy low port
  * does not starve others. Returns how many handlers ran.

@@ -120,6 +120,23 @@ Test(mmu, refusals_of_the_request)
     cr_assert_refused(update(~7ull, 0), RULE_MMU_FRAME, XEN_EINVAL);
 }
 
+/* Copy on write, as fork does it, and back; a table's mapping never becomes writable by it. */
+Test(mmu, the_right_to_write_comes_and_goes)
+{
+    uint32_t refs = frame(3)->refs, writable = frame(3)->type_refs, l1 = frame(g->l1)->type_refs;
+
+    cr_assert_eq(update(pte_addr(3), hosted_entry(g, 3, PTE_P | PTE_US)), 0);
+    cr_assert_eq(*pte(3), hosted_entry(g, 3, PTE_P | PTE_US));
+    cr_assert(frame(3)->refs == refs && frame(3)->type_refs == writable - 1);
+    cr_assert_eq(update(pte_addr(3), hosted_entry(g, 3, PTE_P | PTE_RW | PTE_US)), 0);
+    cr_assert(frame(3)->refs == refs && frame(3)->type_refs == writable);
+    cr_assert_eq(update(pte_addr(4), hosted_entry(g, g->l1, PTE_P)), 0);
+    cr_assert_refused(update(pte_addr(4), hosted_entry(g, g->l1, PTE_P | PTE_RW)),
+                      RULE_PT_WRITABLE_TABLE, XEN_EBUSY);
+    cr_assert_eq(*pte(4) & (PTE_P | PTE_RW), PTE_P);
+    cr_assert_eq(frame(g->l1)->type_refs, l1);
+}
+
 Test(mmu, a_batch_says_how_far_it_came)
 {
     struct xen_mmu_update req[40];

@@ -111,6 +111,22 @@ Test(events, closed_gate_keeps_open_gate_delivers)
     cr_assert(pv_events_enabled());
 }
 
+Test(events, the_gate_in_line_is_the_same_gate)
+{
+    pv_event_unmask(5);
+    cr_assert_not(pv_gate_close(), "it was open");
+    cr_assert_not(pv_events_enabled());
+    cr_assert(pv_gate_close(), "it was closed");
+    send(5);
+    pv_gate_restore(true);
+    cr_assert_eq(count[5], 0);
+    pv_gate_restore(false);
+    cr_assert_eq(count[5], 1, "what came meanwhile is delivered");
+    cr_assert(pv_events_enabled());
+    pv_gate_open();
+    cr_assert_eq(count[5], 1);
+}
+
 /* An event that comes while its handler runs is delivered after it, in the same round. */
 Test(events, an_event_during_its_handler_is_not_lost)
 {

@@ -37,6 +37,7 @@ void fake_reset(void)
         .nr_pages = NR_PAGES,
         .m2p_entries = NR_MFNS,
     };
+    pv_vcpu_info_init();
 }
 
 /* Which argument is an address, and how many bytes are worth keeping. */
