@@ -133,6 +133,9 @@ bool plat_interrupt_pending(void);        /* long work should stop and resume */
 
 /* -- the board ---------------------------------------------------------- */
 
+/* What was written before is seen by devices before anything is read behind it. */
+void plat_fence(void);
+
 void plat_console_write(const char *s, size_t n);
 size_t plat_console_read(char *s, size_t n); /* input that is there already; CPU_WORK_CONSOLE says when */
 void plat_idle(void);                     /* halt until an interrupt has been taken */

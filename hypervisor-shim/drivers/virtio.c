@@ -333,7 +333,7 @@ void virtq_kick(struct virtq *q)
         return;
     q->kicked = to;
     __atomic_store_n(&q->avail_ring->index, to, __ATOMIC_RELEASE); /* the device sees the rest */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* it looks at the index after it wrote its event */
+    plat_fence(); /* it looks at the index after it wrote its event */
     if (q->event_idx)
         wanted = (uint16_t)(to - __atomic_load_n(avail_event(q), __ATOMIC_RELAXED) - 1) <
                  (uint16_t)(to - from);
@@ -386,7 +386,7 @@ static bool listen(struct virtq *q)
 {
     if (q->event_idx) {
         __atomic_store_n(used_event(q), q->seen, __ATOMIC_RELAXED);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the device looks at it after its index */
+        plat_fence(); /* the device looks at it after its index */
     }
     return __atomic_load_n(&q->used_ring->index, __ATOMIC_RELAXED) == q->seen;
 }

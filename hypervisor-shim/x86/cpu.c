@@ -24,6 +24,7 @@ struct percpu percpu0 __attribute__((aligned(64)));
 static uint8_t ist_stack[ISTS][IST_STACK_SIZE] __attribute__((aligned(16)));
 
 uint64_t cr4_possible = CR4_TSD | CR4_DE;
+bool cpu_emulated;
 uint32_t fpu_area_size;
 uint64_t fpu_xcr0_all;
 
@@ -137,6 +138,8 @@ void cpu_init(void)
     tss_init(p);
     syscall_init(p);
 
+    cpuid(0x40000000, 0, r);
+    cpu_emulated = r[1] == 0x54474354; /* "TCGT" */
     cpuid(7, 0, r);
     if (r[1] & 1)
         cr4_possible |= CR4_FSGSBASE;

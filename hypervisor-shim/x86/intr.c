@@ -84,6 +84,17 @@ void io_message(unsigned line, uint64_t *address, uint32_t *data)
     *data = VECTOR_DEVICE + line;                                   /* fixed, edge */
 }
 
+/* QEMU's emulation (before 8.1) leaves every fence out of the code of a machine with one processor,
+ * though its devices have threads of their own: a queue's index stayed in the host's store buffer
+ * while the device's wish was read, and nobody was told. A register's read takes the lock that
+ * QEMU has for devices, and that is a fence of the host's. */
+void plat_fence(void)
+{
+    asm volatile("mfence" : : : "memory");
+    if (cpu_emulated)
+        (void)lapic[LAPIC_ID / 4];
+}
+
 /* All our vectors are in this one word of those that wait. */
 bool plat_interrupt_pending(void)
 {

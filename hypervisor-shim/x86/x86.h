@@ -235,6 +235,7 @@ void fpu_init(void);
 void cpuid_init(void);
 uint64_t *gdt_page(void);     /* the hypervisor's own page of every GDT */
 extern uint64_t cr4_possible; /* of what a guest chooses in CR4 */
+extern bool cpu_emulated;     /* by QEMU's own hand: plat_fence() */
 extern uint32_t fpu_area_size;
 extern uint64_t fpu_xcr0_all; /* the features that this processor has and we save */
 

@@ -481,6 +481,12 @@ bool plat_interrupt_pending(void)
     return hosted.interrupt_due;
 }
 
+void plat_fence(void)
+{
+    if (hosted.at_fence)
+        hosted.at_fence();
+}
+
 void plat_console_write(const char *s, size_t n)
 {
     if (!hosted.quiet)

@@ -37,6 +37,7 @@ struct hosted {
     /* plat_interrupt_pending() is true once in so many questions; 0: never. */
     unsigned interrupt_every, interrupt_count;
     bool interrupt_due; /* plat_interrupt_pending() has said so, and plat_idle() not yet taken it */
+    void (*at_fence)(void); /* what a device does while plat_fence() waits for it; NULL: nothing */
     /* counters for tests */
     unsigned flushes, page_flushes, root_loads, gdt_loads, ldt_loads, ldt_pages;
     char console[1 << 16]; /* what was written to it, the last of it */

@@ -344,6 +344,51 @@ Test(virtio, few_notifications)
     cr_assert_eq(batches, 1);
 }
 
+/* Device and driver look at each other's word at the same moment: what either wrote before its
+ * fence the other sees behind its own. Here the device acts while the driver is at its fence. */
+static void device_sleeps(void)
+{
+    fake_want(1, 4);
+}
+
+static void device_ends_unseen(void)
+{
+    struct fake_chain c;
+
+    hosted.at_fence = NULL;
+    cr_assert(fake_take(1, &c));
+    fake_end(1, c.id, 0);
+}
+
+Test(virtio, the_device_sleeps_while_it_is_given_more)
+{
+    start(ALL, 16, 2);
+    for (unsigned i = 0; i < 4; i++)
+        add(i, 1, 0);
+    virtq_kick(&q);
+    add(4, 1, 0);
+    hosted.at_fence = device_sleeps; /* it has taken four, and did not see the fifth */
+    virtq_kick(&q);
+    cr_assert_eq(fake.queue[1].notified, 2);
+}
+
+Test(virtio, a_request_ends_while_nobody_waits_for_it)
+{
+    struct fake_chain c;
+
+    start(ALL, 16, 2);
+    add(0, 1, 0);
+    add(1, 1, 0);
+    virtq_kick(&q);
+    cr_assert(fake_take(1, &c));
+    fake_end(1, c.id, 0);
+    cr_assert_eq(fake.interrupts, 1);
+    hosted.at_fence = device_ends_unseen;
+    fake_work();
+    cr_assert_null(hosted.at_fence);
+    cr_assert_eq(ends, 2);
+}
+
 static void again(struct virtq *of, void *cookie, long written)
 {
     done(of, cookie, written);
