@@ -209,9 +209,10 @@ void virtq_kick(struct virtq *q)
     barrier(); /* descriptors before the index (x86 keeps the order of stores) */
     WRITE_ONCE(q->avail->idx, q->avail->idx + q->pending);
     q->pending = 0;
-    mb();
-    if (!(q->used->flags & 1))
-        *q->doorbell = q->index;
+    /* Whether the device wants to be told is not asked (used->flags): that needs a fence between
+     * the store above and the question, and QEMU before 8.1 leaves fences out of what a machine of
+     * one CPU executes, while its devices run on another. A kick that is lost is a hang. */
+    *q->doorbell = q->index;
 }
 
 void *virtq_get(struct virtq *q, u32 *len)
