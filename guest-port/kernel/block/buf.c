@@ -7,7 +7,8 @@
  *   - a dirty buffer is on the dirty list and has one reference of its own, so it never leaves;
  *   - B_IO is set while its bio is under way; only one is at a time, and starting it never sleeps,
  *     so nothing is read twice, over what was changed meanwhile. Contents may change during a
- *     write (the holder marks it dirty again): the last contents reach the disk.
+ *     write (the holder marks it dirty again): the last contents reach the disk;
+ *   - flags are changed by flags_set() and flags_clear() alone, since io_done() comes in between.
  */
 #include "block.h"
 #include "errno.h"
@@ -57,7 +58,7 @@ static void unhash(struct buf *b)
         pp = &(*pp)->hash_next;
     *pp = b->hash_next;
     list_del(&b->dev_link);
-    b->flags |= B_DEAD;
+    flags_set(&b->flags, B_DEAD);
 }
 
 static void destroy(struct buf *b)
@@ -111,11 +112,8 @@ static void io_done(struct bio *bio)
 {
     struct buf *b = bio->priv;
 
-    if (bio->error)
-        b->flags |= B_ERROR;
-    else
-        b->flags = (b->flags | B_UPTODATE) & ~B_ERROR;
-    b->flags &= ~B_IO;
+    flags_set(&b->flags, bio->error ? B_ERROR : B_UPTODATE);
+    flags_clear(&b->flags, B_IO);
     wake_up(&b->q);
 }
 
@@ -126,7 +124,8 @@ static void start_io(struct buf *b, enum bio_op op)
     bio_add(&b->bio, virt_page(b->data), (u64)b->data & (PAGE_SIZE - 1), b->size);
     b->bio.done = io_done;
     b->bio.priv = b;
-    b->flags |= B_IO;
+    flags_clear(&b->flags, B_ERROR);
+    flags_set(&b->flags, B_IO);
     bio_submit(&b->bio);
 }
 
@@ -159,7 +158,7 @@ struct buf *buf_get(struct block_device *bd, u64 block, u32 size)
 
     if (!IS_ERR(b)) {
         wait_io(b);
-        b->flags |= B_UPTODATE;
+        flags_set(&b->flags, B_UPTODATE);
     }
     return b;
 }
@@ -178,7 +177,7 @@ void buf_dirty(struct buf *b)
 {
     if (b->flags & (B_DIRTY | B_DEAD))
         return;
-    b->flags |= B_DIRTY;
+    flags_set(&b->flags, B_DIRTY);
     b->refs++;
     b->dirtied = clock_mono_ns();
     list_add_tail(&dirty, &b->dirty);
@@ -187,7 +186,7 @@ void buf_dirty(struct buf *b)
 /* Takes a buffer off the dirty list; its reference passes to the caller. */
 static void undirty(struct buf *b)
 {
-    b->flags &= ~B_DIRTY;
+    flags_clear(&b->flags, B_DIRTY);
     list_del(&b->dirty);
 }
 
@@ -201,7 +200,6 @@ int buf_write_sync(struct buf *b)
         undirty(b);
         b->refs--;
     }
-    b->flags &= ~B_ERROR;
     start_io(b, BIO_WRITE);
     wait_io(b);
     err = b->flags & B_ERROR ? -EIO : 0;
@@ -234,7 +232,6 @@ int buf_sync(struct block_device *bd)
             undirty(b);
             batch[n] = b;
             wait_io(b);
-            b->flags &= ~B_ERROR;
             start_io(b, BIO_WRITE);
         }
         for (unsigned i = 0; i < n; i++) {

@@ -47,14 +47,14 @@ struct page {
     void *priv;           /* for the file system */
 };
 
-/* Completion of I/O sets flags in interrupt handlers, so changing them is one instruction. */
+/* Completion of I/O sets flags in interrupt handlers. */
 static inline void page_flag_set(struct page *p, u32 bits)
 {
-    __atomic_or_fetch(&p->flags, bits, __ATOMIC_RELAXED);
+    flags_set(&p->flags, bits);
 }
 static inline void page_flag_clear(struct page *p, u32 bits)
 {
-    __atomic_and_fetch(&p->flags, ~bits, __ATOMIC_RELAXED);
+    flags_clear(&p->flags, bits);
 }
 
 extern struct page *page_array;

@@ -59,6 +59,16 @@ typedef u32 dev_t;    /* major << 8 | minor (low byte), as Linux packs small num
 #define READ_ONCE(x)                  (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)              (*(volatile __typeof__(x) *)&(x) = (v))
 
+/* Flags that interrupt handlers change as well: changing them is one instruction. */
+static inline void flags_set(u32 *flags, u32 bits)
+{
+    __atomic_or_fetch(flags, bits, __ATOMIC_RELAXED);
+}
+static inline void flags_clear(u32 *flags, u32 bits)
+{
+    __atomic_and_fetch(flags, ~bits, __ATOMIC_RELAXED);
+}
+
 #define __packed       __attribute__((packed))
 #define __aligned(n)   __attribute__((aligned(n)))
 #define __noreturn     __attribute__((noreturn))

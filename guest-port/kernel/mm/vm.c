@@ -236,7 +236,7 @@ static void zap_pte(struct mm *mm, struct vma *v, pte_t *slot)
         if (v->flags & VM_SHARED && pte_dirty(e))
             page_set_dirty(p);
         if (pte_accessed(e))
-            p->flags |= PG_REFERENCED;
+            page_flag_set(p, PG_REFERENCED);
         p->maps--;
         mm->rss--;
         if (p->flags & PG_SWAPCACHE && swap_only_user(p))
