@@ -196,11 +196,22 @@ int inode_write(struct inode *i, bool wait)
     return i->sb->ops->write_inode(i, wait);
 }
 
+static struct inode *next_dirty(struct super_block *sb)
+{
+    struct inode *i;
+
+    list_for_each (i, &dirty, dirty_link)
+        if (i->sb == sb && !(i->flags & (I_NEW | I_DYING)))
+            return i;
+    return NULL;
+}
+
 /* Writes the data and then the fields of every inode of sb. The inode at hand is referenced, so
- * its place in the list stays while we sleep. */
+ * it and its place in the list stay while we sleep; others' may change. */
 int inode_sync_all(struct super_block *sb, bool wait)
 {
-    struct inode *i, *n, *held = NULL;
+    struct inode *i, *held = NULL;
+    u64 n = 0;
     int err = 0, e;
 
     list_for_each(i, &sb->inodes, sb_link) {
@@ -215,11 +226,13 @@ int inode_sync_all(struct super_block *sb, bool wait)
     }
     if (held)
         inode_put(held);
-    list_for_each_safe(i, n, &dirty, dirty_link) {
-        if (i->sb != sb || (i->flags & (I_NEW | I_DYING)))
-            continue;
+    list_for_each (i, &dirty, dirty_link)
+        n++;
+    for (; n && (i = next_dirty(sb)); n--) {
+        inode_ref(i);
         e = inode_write(i, false);
         err = err ? err : e;
+        inode_put(i);
     }
     return err;
 }

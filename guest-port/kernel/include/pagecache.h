@@ -21,9 +21,9 @@ struct mapping_ops {
     /* Starts or does the filling of a locked page (zero beyond EOF); when done, from any context:
      * page_read_done(p, error). Returns 0 or -errno (then page_read_done was not called). */
     int (*readpage)(struct mapping *m, struct page *p);
-    /* Starts writing a locked page; page_write_done(p, error) when done (page_unlock is the
-     * caller's business: writepage gets the page locked and returns it unlocked or starts I/O with
-     * PG_WRITEBACK set by page_write_begin and unlocks). Returns 0 or -errno. */
+    /* Starts writing a locked page: page_write_begin(p), which unlocks it, and from any context
+     * page_write_done(p, error) at the end. Returns 0 or -errno (then nothing has begun: the page is
+     * dirty and locked still). */
     int (*writepage)(struct mapping *m, struct page *p);
     /* Before [from, to) of the locked page is overwritten: reserves disk blocks, and brings the
      * rest of the page in when needed (page_uptodate afterwards unless fully overwritten).

@@ -358,17 +358,16 @@ static int write_page(struct mapping *m, struct page *p)
     page_wait_writeback(p);
     if (p->mapping == m && p->flags & PG_DIRTY) {
         r = m->ops->writepage(m, p);
-        if (r && m->error == 0)
-            m->error = r;
-    } else {
-        page_unlock(p);
+        if (!r)
+            return 0;
     }
+    page_unlock(p);
     return r;
 }
 
 int mapping_sync(struct mapping *m, bool wait)
 {
-    int r;
+    int r, err = 0;
 
     mm_collect_dirty_mapping(m);
     for (u32 n = m->nr_dirty; n && !list_empty(&m->dirty); n--) {
@@ -377,15 +376,16 @@ int mapping_sync(struct mapping *m, bool wait)
         list_del(&p->siblings); /* to the end, should it stay dirty */
         list_add_tail(&m->dirty, &p->siblings);
         page_get(p);
-        write_page(m, p);
+        r = write_page(m, p); /* what could not be sent stays dirty, and is tried again */
+        err = err ? err : r;
         page_put(p);
     }
     if (!wait)
         return 0;
     wait_event(&written_queue, READ_ONCE(m->nr_writeback) == 0);
-    r = m->error;
+    err = err ? err : m->error;
     m->error = 0;
-    return r;
+    return err;
 }
 
 /* --- the flusher ------------------------------------------------------------------------------ */
@@ -411,7 +411,7 @@ static void flush_once(void)
 
         list_del(&m->dirty_link);
         list_add_tail(&dirty_mappings, &m->dirty_link);
-        if (!m->host)
+        if (!m->host || m->host->flags & I_DYING) /* whose end throws its pages away */
             continue;
         inode_ref(m->host);
         mapping_sync(m, false);

@@ -59,6 +59,10 @@ static bool reclaim_page(struct page *p, bool *wrote)
         return false;
     }
     if (p->flags & PG_SWAPCACHE) {
+        if (p->flags & PG_ERROR) { /* the write failed: memory still has the only copy */
+            page_flag_clear(p, PG_ERROR);
+            page_set_dirty(p);
+        }
         if (p->flags & PG_DIRTY && !swap_only_cache(p)) {
             page_get(p);
             page_trylock(p);

@@ -47,9 +47,7 @@ static void write_done(struct bio *b)
 
     bio_busy[b - bios] = false;
     wake_up(&bio_queue);
-    if (b->error)
-        page_flag_set(p, PG_DIRTY); /* keeps the only good copy in memory */
-    page_write_done(p, b->error);
+    page_write_done(p, b->error); /* what could not be written: see reclaim_page() */
 }
 
 static int swap_writepage(struct mapping *m, struct page *p)

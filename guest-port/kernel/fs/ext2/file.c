@@ -9,16 +9,17 @@
 
 #define MAX_PAGE_BLOCKS (PAGE_SIZE / 1024)
 
+/* All the memory that it takes, so that what has begun cannot fail for want of some. */
 struct page_io {
     struct page *page;
-    int pending, error;
+    u32 pending;
+    int error;
     bool write;
+    struct bio bios[]; /* one for each run of blocks */
 };
 
 static void finish(struct page_io *io)
 {
-    if (--io->pending)
-        return;
     if (io->write)
         page_write_done(io->page, io->error);
     else
@@ -32,48 +33,48 @@ static void bio_finished(struct bio *b)
 
     if (b->error)
         io->error = b->error;
-    kfree(b);
-    finish(io);
+    if (!__atomic_sub_fetch(&io->pending, 1, __ATOMIC_RELAXED))
+        finish(io);
 }
 
-static void submit_run(struct page_io *io, struct ext2 *fs, u32 block, u32 first, u32 count)
+static void add_run(struct page_io *io, struct ext2 *fs, u32 block, u32 first, u32 count)
 {
-    struct bio *b = kmalloc(sizeof(*b), GFP_KERNEL);
+    struct bio *b = &io->bios[io->pending++];
 
-    if (!b) {
-        io->error = -ENOMEM;
-        return;
-    }
     bio_init(b, fs->bdev, io->write ? BIO_WRITE : BIO_READ,
              (sector_t)block << (fs->block_bits - SECTOR_SHIFT));
     bio_add(b, io->page, first << fs->block_bits, count << fs->block_bits);
     b->done = bio_finished;
     b->priv = io;
-    io->pending++;
-    bio_submit(b);
 }
 
 /* blocks[] of the page, 0 for what is not on the disk. */
 static void submit_page(struct page_io *io, struct ext2 *fs, const u32 *blocks, u32 n)
 {
+    u32 runs;
+
     for (u32 k = 0; k < n;) {
         u32 run = 1;
 
         while (k + run < n && blocks[k] && blocks[k + run] == blocks[k] + run)
             run++;
         if (blocks[k])
-            submit_run(io, fs, blocks[k], k, run);
+            add_run(io, fs, blocks[k], k, run);
         k += run;
     }
-    finish(io); /* the submitter's own share */
+    runs = io->pending; /* the last one may end, and io with it, while it is submitted */
+    if (!runs)
+        finish(io);
+    for (u32 k = 0; k < runs; k++)
+        bio_submit(&io->bios[k]);
 }
 
-static struct page_io *io_new(struct page *p, bool write)
+static struct page_io *io_new(struct page *p, bool write, u32 blocks)
 {
-    struct page_io *io = kmalloc(sizeof(*io), GFP_KERNEL);
+    struct page_io *io = kmalloc(sizeof(*io) + blocks * sizeof(io->bios[0]), GFP_KERNEL);
 
     if (io)
-        *io = (struct page_io){.page = p, .pending = 1, .write = write};
+        *io = (struct page_io){.page = p, .write = write};
     return io;
 }
 
@@ -96,7 +97,7 @@ static int readpage(struct mapping *m, struct page *p)
         if (!blocks[k])
             memset((char *)page_addr(p) + (k << fs->block_bits), 0, fs->block_size);
     }
-    io = io_new(p, false);
+    io = io_new(p, false, n);
     if (!io)
         return -ENOMEM;
     submit_page(io, fs, blocks, n);
@@ -139,7 +140,7 @@ static int writepage(struct mapping *m, struct page *p)
         if (err)
             return err;
     }
-    io = io_new(p, true);
+    io = io_new(p, true, n);
     if (!io)
         return -ENOMEM;
     page_write_begin(p);
@@ -176,7 +177,7 @@ static int write_begin(struct mapping *m, struct page *p, u32 from, u32 to)
     if (!page_uptodate(p) && (from || to < PAGE_SIZE)) {
         if (at >= i->size) {
             memset(page_addr(p), 0, PAGE_SIZE);
-            p->flags |= PG_UPTODATE;
+            page_flag_set(p, PG_UPTODATE);
         } else {
             err = bring_in(m, p);
         }
