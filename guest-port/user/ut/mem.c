@@ -394,7 +394,7 @@ void test_self_read(void)
 }
 
 /* More memory than the machine has, when it is small; a fixed amount when it is not. */
-void test_swap_pressure(void)
+static size_t many_pages(void)
 {
     struct sysinfo si;
 
@@ -402,21 +402,59 @@ void test_swap_pressure(void)
     uint64_t ram = si.totalram * (uint64_t)si.mem_unit, swap = si.freeswap * (uint64_t)si.mem_unit;
     uint64_t extra = swap / 2 < 24 << 20 ? swap / 2 : 24 << 20;
     uint64_t want = si.freeram * (uint64_t)si.mem_unit;
+
     want = ram > 512UL << 20 ? 64 << 20 : (want > ram / 2 ? want : ram / 2) * 9 / 10 + extra;
-    size_t pages = want / PAGE;
+    return want / PAGE;
+}
+
+static bool page_is(const uint64_t *p, size_t i)
+{
+    p += i * (PAGE / 8);
+    return p[0] == i * 0x9e3779b97f4a7c15UL && p[511] == ~i;
+}
+
+static uint64_t *fill_pages(size_t pages)
+{
     uint64_t *p = map(pages * PAGE);
 
     for (size_t i = 0; i < pages; i++)
         p[i * (PAGE / 8)] = i * 0x9e3779b97f4a7c15UL, p[i * (PAGE / 8) + 511] = ~i;
+    return p;
+}
+
+void test_swap_pressure(void)
+{
+    size_t pages = many_pages();
+    uint64_t *p = fill_pages(pages);
     pid_t pid = fork(); /* swapped pages are shared with a child as well */
+
     if (pid == 0) {
         for (size_t i = 0; i < pages; i += 16)
-            CHECK(p[i * (PAGE / 8)] == i * 0x9e3779b97f4a7c15UL);
+            CHECK(page_is(p, i));
         _exit(0);
     }
     child_ok(pid);
     for (size_t i = 0; i < pages; i++)
-        CHECK(p[i * (PAGE / 8)] == i * 0x9e3779b97f4a7c15UL && p[i * (PAGE / 8) + 511] == ~i);
+        CHECK(page_is(p, i));
+}
+
+void test_swap_forks(void)
+{
+    size_t pages = many_pages();
+    uint64_t *p = fill_pages(pages);
+
+    for (unsigned n = 0; n < 4; n++) {
+        pid_t pid = fork(); /* each of which needs memory for tables */
+
+        if (pid == 0) {
+            for (size_t i = n; i < pages; i += 64)
+                memset(&p[i * (PAGE / 8)], (int)n + 1, PAGE);
+            _exit(0);
+        }
+        child_ok(pid);
+    }
+    for (size_t i = 0; i < pages; i++)
+        CHECK(page_is(p, i));
 }
 
 void test_memory_returns(void)
