@@ -153,6 +153,11 @@ static uint32_t begin(struct client *c)
     return (uint32_t)atoi(ask(c, XEN_XS_TRANSACTION_START, 0, "")->text);
 }
 
+static struct answer *end(struct client *c, uint32_t tx, const char *how)
+{
+    return ask(c, XEN_XS_TRANSACTION_END, tx, how);
+}
+
 /* "path\0token" */
 static struct answer *watch(struct client *c, uint32_t type, const char *path, const char *token)
 {
@@ -309,41 +314,59 @@ Test(store, a_transaction_is_seen_whole_or_not_at_all)
     assert_answer(write_value(&one, tx, "data/t", "1"), "OK");
     assert_answer(ask(&one, XEN_XS_READ, tx, "data/t"), "1");
     assert_error(ask(&one, XEN_XS_READ, 0, "data/t"), "ENOENT");
-    assert_answer(ask(&one, XEN_XS_TRANSACTION_END, tx, "T"), "OK");
+    assert_answer(end(&one, tx, "T"), "OK");
     assert_answer(ask(&one, XEN_XS_READ, 0, "data/t"), "1");
     tx = begin(&one);
     assert_answer(ask(&one, XEN_XS_RM, tx, "data/t"), "OK");
-    assert_answer(ask(&one, XEN_XS_TRANSACTION_END, tx, "F"), "OK");
+    assert_answer(end(&one, tx, "F"), "OK");
     assert_answer(ask(&one, XEN_XS_READ, 0, "data/t"), "1");
-    assert_error(ask(&one, XEN_XS_TRANSACTION_END, tx, "T"), "ENOENT");
-    assert_error(ask(&one, XEN_XS_TRANSACTION_END, 0, "T"), "ENOENT");
+    assert_error(end(&one, tx, "T"), "ENOENT");
+    assert_error(end(&one, 0, "T"), "ENOENT");
+}
+
+/* Guest 1 reads data/c and writes data/d in a transaction; meanwhile somebody writes `path`. */
+static struct answer *after(struct client *who, bool in_transaction, const char *path)
+{
+    uint32_t a, b;
+
+    assert_answer(write_value(&one, 0, "data/c", "0"), "OK");
+    a = begin(&one);
+    b = in_transaction ? begin(who) : 0;
+    assert_answer(ask(&one, XEN_XS_READ, a, "data/c"), "0");
+    assert_answer(write_value(&one, a, "data/d", "from a"), "OK");
+    assert_answer(write_value(who, b, path, "from b"), "OK");
+    if (in_transaction)
+        assert_answer(end(who, b, "T"), "OK");
+    return end(&one, a, "T");
 }
 
 Test(store, a_conflict_is_told_and_changes_nothing)
 {
-    assert_answer(write_value(&one, 0, "data/c", "0"), "OK");
-    uint32_t a = begin(&one), b = begin(&one);
-    assert_answer(ask(&one, XEN_XS_READ, a, "data/c"), "0");
-    assert_answer(write_value(&one, a, "data/d", "from a"), "OK");
-    assert_answer(write_value(&one, b, "data/c", "from b"), "OK");
-    assert_answer(ask(&one, XEN_XS_TRANSACTION_END, b, "T"), "OK");
-    assert_error(ask(&one, XEN_XS_TRANSACTION_END, a, "T"), "EAGAIN");
-    assert_error(ask(&one, XEN_XS_READ, 0, "data/d"), "ENOENT");
-    assert_answer(ask(&one, XEN_XS_READ, 0, "data/c"), "from b");
+    for (int in_transaction = 0; in_transaction < 2; in_transaction++) {
+        assert_error(after(&one, in_transaction, "data/c"), "EAGAIN");
+        assert_error(ask(&one, XEN_XS_READ, 0, "data/d"), "ENOENT");
+        assert_answer(ask(&one, XEN_XS_READ, 0, "data/c"), "from b");
+    }
 }
 
 Test(store, transactions_that_do_not_meet_both_commit)
 {
+    assert_answer(after(&two, true, "data/z"), "OK");
+    assert_answer(ask(&one, XEN_XS_READ, 0, "data/d"), "from a");
+    assert_answer(ask(&two, XEN_XS_READ, 0, "data/z"), "from b");
+    assert_answer(after(&one, true, "data/e"), "OK");
+    assert_answer(ask(&one, XEN_XS_READ, 0, "data/e"), "from b");
+}
+
+Test(store, a_transaction_removes_and_makes_anew)
+{
     assert_answer(write_value(&one, 0, "data/dir/old", "x"), "OK");
-    uint32_t a = begin(&one), b = begin(&two);
-    assert_answer(ask(&one, XEN_XS_RM, a, "data/dir"), "OK");
-    assert_answer(write_value(&one, a, "data/dir/new", "1"), "OK");
-    assert_answer(write_value(&two, b, "data/z", "2"), "OK");
-    assert_answer(ask(&two, XEN_XS_TRANSACTION_END, b, "T"), "OK");
-    assert_answer(ask(&one, XEN_XS_TRANSACTION_END, a, "T"), "OK");
+    uint32_t tx = begin(&one);
+    assert_answer(ask(&one, XEN_XS_RM, tx, "data/dir"), "OK");
+    assert_answer(write_value(&one, tx, "data/dir/new", "1"), "OK");
+    assert_answer(end(&one, tx, "T"), "OK");
     assert_answer(ask(&one, XEN_XS_READ, 0, "data/dir/new"), "1");
     assert_error(ask(&one, XEN_XS_READ, 0, "data/dir/old"), "ENOENT");
-    assert_answer(ask(&two, XEN_XS_READ, 0, "data/z"), "2");
 }
 
 Test(store, open_transactions_are_few)
@@ -390,7 +413,7 @@ Test(store, a_watch_sees_others_and_what_went_with_a_parent)
     assert_event(&one, "/local/domain/1/data", "abs");
     assert_answer(write_value(&one, tx, "data/q", "1"), "OK");
     assert_quiet(&one); /* not before the commit */
-    assert_answer(ask(&one, XEN_XS_TRANSACTION_END, tx, "T"), "OK");
+    assert_answer(end(&one, tx, "T"), "OK");
     assert_event(&one, "/local/domain/1/data/q", "abs");
 }
 

@@ -4,31 +4,9 @@
  * cache flushes, the hypervisor's own pins, and what remains when one end dies.
  */
 #include <criterion/criterion.h>
-#include "core/grant.h"
-#include "mm_fixture.h"
+#include "grant_fixture.h"
 
 TestSuite(grant_more, .init = mm_setup, .fini = mm_teardown);
-
-enum { REF = 9, PAGE = 7, VA = 30 };
-
-static long call(uint32_t cmd, void *op, size_t size, uint32_t n)
-{
-    long rc;
-
-    memcpy(args(), op, size * n);
-    rc = hosted_call(v, XEN_HYPERVISOR_grant_table_op, cmd, hosted_va(ARGS), n, 0);
-    memcpy(op, args(), size * n);
-    return rc;
-}
-
-#define refused(call, rule_, status_)                                             \
-    do {                                                                          \
-        uint64_t before_ = reason_counts[rule_];                                  \
-        int s_ = (call);                                                          \
-        cr_assert_eq(s_, status_, "%s gave %d", #call, s_);                       \
-        cr_assert_eq(reason_counts[rule_], before_ + 1, "%s: rule was %s", #call, \
-                     rule_name(last()->rule));                                    \
-    } while (0)
 
 /* -- transfers ------------------------------------------------------------------------------- */
 
@@ -136,22 +114,12 @@ Test(grant_more, transfers_in_a_batch)
 
 /* -- replacement --------------------------------------------------------------------------- */
 
-static struct xen_grant_entry_v1 *grant(unsigned ref, uint64_t pfn, uint16_t dom)
+static uint32_t map_ok(unsigned ref, uint32_t flags, uint64_t addr)
 {
-    struct xen_grant_entry_v1 *e = &other->d->grants->shared[0][ref];
+    uint32_t handle;
 
-    *e = (struct xen_grant_entry_v1){XEN_GTF_permit_access, dom, (uint32_t)other->p2m[pfn]};
-    return e;
-}
-
-static uint32_t map(unsigned ref, uint32_t flags, uint64_t addr)
-{
-    struct xen_gnttab_map_grant_ref op = {
-        .host_addr = addr, .flags = flags, .ref = ref, .dom = 2, .status = 99};
-
-    cr_assert_eq(call(XEN_GNTTABOP_map_grant_ref, &op, sizeof(op), 1), 0);
-    cr_assert_eq(op.status, 0);
-    return op.handle;
+    cr_assert_eq(map(ref, flags, addr, &handle), 0);
+    return handle;
 }
 
 static int replace(uint64_t addr, uint64_t new_addr, uint32_t handle)
@@ -164,9 +132,9 @@ static int replace(uint64_t addr, uint64_t new_addr, uint32_t handle)
 
 Test(grant_more, another_entry_in_its_place)
 {
-    struct xen_grant_entry_v1 *e = grant(REF, PAGE, 1);
+    struct xen_grant_entry_v1 *e = grant(REF, PAGE, 0);
     uint64_t own = *pte(VA), moved = *pte(VA + 1);
-    uint32_t h = map(REF, XEN_GNTMAP_host_map, hosted_va(VA));
+    uint32_t h = map_ok(REF, XEN_GNTMAP_host_map, hosted_va(VA));
 
     (void)own;
     hosted_touch(hosted_va(VA), true);
@@ -186,7 +154,7 @@ Test(grant_more, another_entry_in_its_place)
     cr_assert_eq(frame_audit(), 0);
     refused(replace(hosted_va(VA), 0, h), RULE_GRANT_HANDLE, XEN_GNTST_bad_handle);
     /* without a new address it is an unmap; by the entry's address nothing can be replaced */
-    h = map(REF, XEN_GNTMAP_host_map | XEN_GNTMAP_contains_pte, pte_addr(VA));
+    h = map_ok(REF, XEN_GNTMAP_host_map | XEN_GNTMAP_contains_pte, pte_addr(VA));
     refused(replace(pte_addr(VA), hosted_va(VA + 2), h), RULE_GRANT_PLACE, XEN_GNTST_general_error);
     cr_assert_eq(replace(pte_addr(VA), 0, h), 0);
     cr_assert_eq(*pte(VA), 0);
@@ -198,10 +166,10 @@ Test(grant_more, replacements_in_a_batch)
     struct xen_gnttab_unmap_and_replace op[20];
 
     for (unsigned i = 0; i < 20; i++) {
-        grant(REF + i, 1 + i, 1);
+        grant(REF + i, 1 + i, 0);
         op[i] = (struct xen_gnttab_unmap_and_replace){
             hosted_va(4 + i), hosted_va(30 + i),
-            map(REF + i, XEN_GNTMAP_host_map, hosted_va(4 + i)), 99};
+            map_ok(REF + i, XEN_GNTMAP_host_map, hosted_va(4 + i)), 99};
     }
     hosted.interrupt_every = 1;
     cr_assert_eq(call(XEN_GNTTABOP_unmap_and_replace, op, sizeof(op[0]), 20), 0);
@@ -284,8 +252,8 @@ Test(grant_more, cache_flushes)
     cr_assert_refused(flush(frame_count, 0, 8, both), RULE_GRANT_CACHE_FRAME, XEN_EINVAL);
     cr_assert_refused(flush(0, 0, 8, both), RULE_GRANT_CACHE_FRAME, XEN_EPERM);
     cr_assert_refused(flush(theirs, 0, 8, both), RULE_GRANT_CACHE_FOREIGN, XEN_EINVAL);
-    grant(REF, PAGE, 1);
-    h = map(REF, XEN_GNTMAP_host_map, hosted_va(VA));
+    grant(REF, PAGE, 0);
+    h = map_ok(REF, XEN_GNTMAP_host_map, hosted_va(VA));
     cr_assert_eq(flush(theirs, 0, 8, both), 0);
     cr_assert_eq(replace(hosted_va(VA), 0, h), 0);
     cr_assert_refused(flush(theirs, 0, 8, both), RULE_GRANT_CACHE_FOREIGN, XEN_EINVAL);
@@ -310,7 +278,7 @@ Test(grant_more, a_long_search_stops_and_resumes)
     hosted_run(v);
     other->d->grants->shared[19][5] =
         (struct xen_grant_entry_v1){XEN_GTF_permit_access, 1, (uint32_t)other->p2m[PAGE]};
-    map(ref, XEN_GNTMAP_host_map, hosted_va(VA));
+    map_ok(ref, XEN_GNTMAP_host_map, hosted_va(VA));
     for (unsigned i = 0; i < 2; i++)
         f[i] = (struct xen_gnttab_cache_flush){
             .a.dev_bus_addr = other->p2m[PAGE] << 12, .length = 8, .op = XEN_GNTTAB_CACHE_CLEAN};
@@ -326,7 +294,7 @@ Test(grant_more, a_long_search_stops_and_resumes)
 
 Test(grant_more, pins)
 {
-    struct xen_grant_entry_v1 *e = grant(REF, PAGE, 0);
+    struct xen_grant_entry_v1 *e = grant_to(0, REF, PAGE, 0);
     struct frame *f = frame_of(hosted_mfn(other, PAGE));
     uint32_t h[3], refs = f->refs;
     mfn_t m;
@@ -347,7 +315,7 @@ Test(grant_more, pins)
     cr_assert_eq(grant_pin(other->d, REF, false, &h[0], &m), XEN_GNTST_general_error);
     cr_assert_eq(other->d->reasons.first.rule, RULE_GRANT_DOMAIN);
     cr_assert_eq(grant_pin(other->d, 600, false, &h[0], &m), XEN_GNTST_bad_gntref);
-    e = grant(REF, other->l1, 0);
+    e = grant_to(0, REF, other->l1, 0);
     cr_assert_eq(grant_pin(other->d, REF, false, &h[0], &m), XEN_GNTST_general_error);
     cr_assert_eq(e->flags, XEN_GTF_permit_access);
     cr_assert_eq(grant_pin(other->d, REF, true, &h[0], &m), 0);
@@ -357,7 +325,7 @@ Test(grant_more, pins)
 
 Test(grant_more, accesses)
 {
-    struct xen_grant_entry_v1 *e = grant(REF, PAGE, 0);
+    struct xen_grant_entry_v1 *e = grant_to(0, REF, PAGE, 0);
     struct grant_access a;
 
     cr_assert_eq(grant_access_begin(other->d, REF, false, &a), 0);
@@ -368,7 +336,7 @@ Test(grant_more, accesses)
     e->flags |= XEN_GTF_readonly;
     cr_assert_eq(grant_access_begin(other->d, REF, false, &a), XEN_GNTST_general_error);
     cr_assert_eq(e->flags, XEN_GTF_permit_access | XEN_GTF_readonly);
-    e = grant(REF, other->l1, 0);
+    e = grant_to(0, REF, other->l1, 0);
     cr_assert_eq(grant_access_begin(other->d, REF, false, &a), XEN_GNTST_general_error);
     cr_assert_eq(e->flags, XEN_GTF_permit_access);
     cr_assert_eq(grant_access_begin(other->d, REF, true, &a), 0);
@@ -382,10 +350,10 @@ Test(grant_more, pages_outlive_their_granter)
     uint32_t pin, h;
     mfn_t m, mapped = hosted_mfn(other, PAGE + 1);
 
-    grant(REF, PAGE, 0);
-    grant(REF + 1, PAGE + 1, 1);
+    grant_to(0, REF, PAGE, 0);
+    grant(REF + 1, PAGE + 1, 0);
     cr_assert_eq(grant_pin(other->d, REF, false, &pin, &m), 0);
-    h = map(REF + 1, XEN_GNTMAP_host_map, hosted_va(VA));
+    h = map_ok(REF + 1, XEN_GNTMAP_host_map, hosted_va(VA));
     domain_crash(other->d);
     for (unsigned i = 0; i < 1000 && !other->d->buried; i++)
         domain_bury();
@@ -408,12 +376,12 @@ Test(grant_more, pages_outlive_their_granter)
 /* The mapper dies while it holds: the granter gets everything back. */
 Test(grant_more, a_mapper_dies)
 {
-    struct xen_grant_entry_v1 *e = grant(REF, PAGE, 1);
+    struct xen_grant_entry_v1 *e = grant(REF, PAGE, 0);
     struct frame *f = frame_of(hosted_mfn(other, PAGE));
     uint32_t refs = f->refs;
 
-    map(REF, XEN_GNTMAP_host_map | XEN_GNTMAP_device_map, hosted_va(VA));
-    map(REF, XEN_GNTMAP_host_map | XEN_GNTMAP_readonly, hosted_va(VA + 1));
+    map_ok(REF, XEN_GNTMAP_host_map | XEN_GNTMAP_device_map, hosted_va(VA));
+    map_ok(REF, XEN_GNTMAP_host_map | XEN_GNTMAP_readonly, hosted_va(VA + 1));
     cr_assert_eq(f->refs, refs + 3);
     domain_crash(g->d);
     hosted_run(other->v);

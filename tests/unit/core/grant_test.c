@@ -4,46 +4,9 @@
  */
 #include <criterion/criterion.h>
 #include <pthread.h>
-#include "core/grant.h"
-#include "mm_fixture.h"
+#include "grant_fixture.h"
 
 TestSuite(grant, .init = mm_setup, .fini = mm_teardown);
-
-enum { REF = 9, PAGE = 7, VA = 30 };
-
-/* Guest 2 grants its page to guest 1, which runs. */
-static struct xen_grant_entry_v1 *grant(unsigned ref, uint64_t pfn, uint16_t flags)
-{
-    struct xen_grant_entry_v1 *e = &other->d->grants->shared[0][ref];
-
-    *e = (struct xen_grant_entry_v1){XEN_GTF_permit_access | flags, 1, (uint32_t)other->p2m[pfn]};
-    return e;
-}
-
-static long call(uint32_t cmd, void *op, size_t size, uint32_t n)
-{
-    long rc;
-
-    memcpy(args(), op, size * n);
-    rc = hosted_call(v, XEN_HYPERVISOR_grant_table_op, cmd, hosted_va(ARGS), n, 0);
-    memcpy(op, args(), size * n);
-    return rc;
-}
-
-static struct xen_gnttab_map_grant_ref map_op(unsigned ref, uint32_t flags, uint64_t addr)
-{
-    return (struct xen_gnttab_map_grant_ref){
-        .host_addr = addr, .flags = flags, .ref = ref, .dom = 2, .status = 99};
-}
-
-static int map(unsigned ref, uint32_t flags, uint64_t addr, uint32_t *handle)
-{
-    struct xen_gnttab_map_grant_ref op = map_op(ref, flags, addr);
-
-    cr_assert_eq(call(XEN_GNTTABOP_map_grant_ref, &op, sizeof(op), 1), 0);
-    *handle = op.handle;
-    return op.status;
-}
 
 static int unmap(uint32_t handle, uint64_t addr, uint64_t bus)
 {
@@ -52,15 +15,6 @@ static int unmap(uint32_t handle, uint64_t addr, uint64_t bus)
     cr_assert_eq(call(XEN_GNTTABOP_unmap_grant_ref, &op, sizeof(op), 1), 0);
     return op.status;
 }
-
-#define refused(call, rule_, status_)                                             \
-    do {                                                                          \
-        uint64_t before_ = reason_counts[rule_];                                  \
-        int s_ = (call);                                                          \
-        cr_assert_eq(s_, status_, "%s gave %d", #call, s_);                       \
-        cr_assert_eq(reason_counts[rule_], before_ + 1, "%s: rule was %s", #call, \
-                     rule_name(last()->rule));                                    \
-    } while (0)
 
 Test(grant, a_page_is_mapped_and_given_back)
 {
