@@ -100,7 +100,7 @@ pv pause ticker && pv unpause ticker
 verdict 'rubbish and half a request are in nobody'\''s way'
 stalled=
 for _ in 1 2 3; do
-    { printf 'pvrq\001\000'; sleep 60; } | timeout 60 socat -u - "UNIX-CONNECT:$socket" 2>/dev/null &
+    printf 'pvrq\001\000' | timeout 60 socat -u STDIN,ignoreeof "UNIX-CONNECT:$socket" 2>/dev/null &
     stalled="$stalled $!"
 done
 pv pause ticker && pv unpause ticker

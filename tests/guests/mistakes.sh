@@ -11,24 +11,15 @@ pvctl=${PVCTL:?} mistakes=${builddir:?}/tests/guests/mistakes guide=${srcdir:?}/
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 export PVCTL_RUN="$work/run"
-n=0
-verdict() { # STATUS WHAT
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# /' "$work"/out "$work"/err "$work"/why 2>/dev/null | cut -c1-200 | tail -n 30
-    fi
-}
+. "$srcdir/tests/tap.sh"
 run() { "$pvctl" run --on $peer --quiet --timeout 60 --machine mistakes --keep --kernel "$mistakes" "$@" >"$work/out" 2>"$work/err" </dev/null; }
 
 run && cp "$work/out" "$work/names"
-verdict $? 'the guest lists its mistakes'
+verdict 'the guest lists its mistakes'
 # The table: answer and rule of each row.
 sed -n 's/^| [^|]* | \([A-Za-z]*\) | `\([A-Z0-9_]*\)` | .*/\1 \2/p' "$guide" >"$work/table"
 [ "$(wc -l <"$work/table")" = "$(wc -l <"$work/names")" ] && [ -s "$work/table" ]
-verdict $? 'the guide has a row for each'
+verdict 'the guide has a row for each'
 paste -d ' ' "$work/names" "$work/table" >"$work/both"
 while read -r name answer rule; do
     if [ $peer = xen ]; then
@@ -37,7 +28,7 @@ while read -r name answer rule; do
         pfn-in-entry-* | memory-type-*) answer="\\($answer\\|ok\\)" ;;
         esac
         run --cmdline "do=$name" && grep -q "^$name: $answer$" "$work/out"
-        verdict $? "$name: $answer"
+        verdict "$name: $answer"
         continue
     fi
     run --cmdline "do=$name"
@@ -48,6 +39,6 @@ while read -r name answer rule; do
     else
         [ $status = 0 ] && grep -q "^$name: $answer$" "$work/out"
     fi && grep -q "\"rule\": \"$rule\"" "$work/why" && [ "$(grep -c '"rule"' "$work/why")" = 1 ]
-    verdict $? "$name: $answer, $rule"
+    verdict "$name: $answer, $rule"
 done <"$work/both"
 echo "1..$n"

@@ -72,8 +72,13 @@ verdict 'and its machine'
 
 # Where there are no pseudo-terminals (a bare chroot), there is nothing to look at.
 if script -qec true typescript >/dev/null 2>&1 </dev/null; then
-    { sleep 1; printf '\035'; sleep 1; } |
-        TERM=xterm script -qec "$pvctl run --kernel $hello --gdb --timeout 30" typescript >out 2>err
+    shows() { # WORDS: until the terminal does, half a minute at most
+        i=0
+        until grep -q "$1" typescript || [ $((i += 1)) -gt 150 ]; do sleep 0.2; done
+    }
+    : >typescript
+    { shows 'attached to'; printf '\035'; shows 'ended by the user'; } |
+        TERM=xterm script -qfec "$pvctl run --kernel $hello --gdb --timeout 60" typescript >out 2>err
     [ $? = 130 ] && grep -q 'attached to 01-hello' typescript && grep -q 'ended by the user' typescript
     verdict 'on a terminal, Ctrl-] ends the run'
     TERM=xterm script -qec "$pvctl run --kernel $hello --timeout 30" typescript </dev/null >out 2>err

@@ -5,13 +5,13 @@
 # its mutants, which have one thing left out. TAP; skipped where there is no spin.
 src=$(cd "${srcdir:-.}" && pwd)
 : "${CC:=cc}"
-n=0 status=0
 if ! command -v spin >/dev/null; then
     echo '1..0 # SKIP there is no spin'
     exit 77
 fi
 work=$(mktemp -d) && cd "$work" || exit 1
 trap 'rm -rf "$work"' EXIT
+. "$src/tests/tap.sh"
 
 # MODEL, words for the compiler of the model: "errors: N" of a search of all states.
 explore() {
@@ -26,27 +26,17 @@ explore() {
     timeout 300 ./pan -m1000000 "$@" >>out 2>&1
     ! grep -q 'max search depth too small\|out of memory' out && grep -q 'errors: ' out
 }
-verdict() { # STATUS WHAT
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# /' out | tail -n 40
-        status=1
-    fi
-}
 right() { # WHAT MODEL FLAGS...
     what=$1
     shift
     explore "$@" && grep -q 'errors: 0$' out
-    verdict $? "$what"
+    verdict "$what"
 }
 wrong() { # WHAT MODEL FLAGS...
     what=$1
     shift
     explore "$@" && grep -q 'errors: [1-9]' out
-    verdict $? "found out: $what"
+    verdict "found out: $what"
 }
 
 right 'ring: nobody sleeps while there is something to do' ring
@@ -62,4 +52,3 @@ wrong 'a new beginning before the old end' xenbus -DMUTANT=1
 wrong 'an event acknowledged too late' xenbus -DMUTANT=2
 wrong 'somebody else'"'"'s Connected believed' xenbus -DMUTANT=3
 echo "1..$n"
-exit $status

@@ -7,6 +7,7 @@ pvctl=${PVCTL:?} image=${builddir:?}/tests/guests/smoke
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
+export PVCTL_RUN="$work/run"
 . "${srcdir:?}/tests/tap.sh"
 
 "$pvctl" run --on xen --kernel "$image" --cmdline 'a,b  c=d' --timeout 120 --console line >out 2>err </dev/null

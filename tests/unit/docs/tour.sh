@@ -7,9 +7,8 @@ list=$(mktemp) || exit 1
 named=$(mktemp) || exit 1
 trap 'rm -f "$list" "$named"' EXIT
 
-# What counts as source: code, tables and linker scripts of every room, not data or fixtures.
-find include libpv hypervisor-shim examples tools scripts guest-port tests -type f \
-    \( -name '*.[chS]' -o -name '*.def' -o -name '*.lds' -o -name '*.ld' \) | sort >"$list"
+sh scripts/tour --sources >"$list"
+[ -s "$list" ] || exit 1
 # shellcheck disable=SC2016
 sed -n 's/^ *[-*0-9.]* *`\([^`]*\)`.*/\1/p' docs/tour.md | sort >"$named"
 

@@ -10,17 +10,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 echo '# nothing' >none.map
-n=0
-
-verdict() { # STATUS WHAT [FILE TO SHOW]
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# /' "${3-out}"
-    fi
-}
+. "$top/tests/tap.sh"
 
 # lines NAME EXPECTED <TEXT - how many lines of code are in one file of that name?
 lines() {
@@ -28,14 +18,14 @@ lines() {
     cat >"a/$1" && cp "a/$1" b/
     "$count" --map none.map --json a b >out 2>&1
     grep -q "\"base\": $2,\$" out
-    verdict $? "$2 lines of code: ${3-$1}"
+    verdict "$2 lines of code: ${3-$1}"
 }
 
 # touched EXPECTED WHAT - between a and b.
 touched() {
     "$count" --map "${map-none.map}" --json a b >out 2>&1
     grep -q "\"total\": $1,\$" out
-    verdict $? "$1 touched: $2"
+    verdict "$1 touched: $2"
 }
 
 refuse() { # WORDS WHAT ARGUMENTS...
@@ -44,7 +34,7 @@ refuse() { # WORDS WHAT ARGUMENTS...
     "$count" "$@" >out 2>err </dev/null
     rc=$?
     [ $rc = 2 ] && [ ! -s out ] && [ "$(wc -l <err)" = 1 ] && grep -q "^pv-diffcount: .*$words" err
-    verdict $? "refused: $what" err
+    verdict "refused: $what"
 }
 
 # -- comments ---------------------------------------------------------------------
@@ -182,13 +172,13 @@ pv glue.c
 E
 map=ok.map touched 3 'by the map'
 grep -q '"independent": 1, "network": 1, "block": 1, "pv": 0' out
-verdict $? 'each in its subsystem'
+verdict 'each in its subsystem'
 grep -q '"reason": "no code", "files": 1' out
-verdict $? 'what is left out is shown, with its reason'
+verdict 'what is left out is shown, with its reason'
 "$count" --map ok.map --files a b >out
 grep -q '^Architecture independent  *1  *78  *1299$' out && grep -q '^% of the code base  *75.00  *1.36' out &&
     grep -q '^ *1 *1 *1  *changed *independent *f.c$' out
-verdict $? 'the table'
+verdict 'the table'
 echo 'also glue.S' >>ok.map
 printf 'nop\nnop # comment\n' >glue.S
 map=ok.map touched 5 'glue outside of the tree, in full'
@@ -203,7 +193,7 @@ echo 'image ../kernel.elf' >image.map
 "$count" --map image.map --json k/native k/ported >out 2>&1
 grep -q '"total": 5,' out && grep -q '"libpv": {"lines": 4, "files": 1, "linked": true}' out &&
     grep -q 'k/glue.c", "subsystem": "pv", "state": "new", "touched": 5' out
-verdict $? 'what the kernel links: libpv beside the count, glue in it'
+verdict 'what the kernel links: libpv beside the count, glue in it'
 printf 'image ../kernel.elf\nskip main.c : why not\n' >bad.map
 echo 'int x;' | tee k/native/x.c >k/ported/x.c
 refuse 'links main.c, which the map leaves out' 'a map that hides what is linked' --map bad.map k/native k/ported
@@ -220,14 +210,14 @@ mkdir repo && cp -r a repo/tree && (
 ) || exit 1
 (cd repo && "$count" --map ../none.map --json HEAD~1:tree HEAD >../out 2>&1)
 grep -q '"base": 2' out && grep -q '"total": 5' out # the path differs: all gone, all new
-verdict $? 'two revisions'
+verdict 'two revisions'
 (cd repo && "$count" --map ../none.map --json HEAD~1:tree tree >../out 2>&1)
 grep -q '"total": 2' out
-verdict $? 'a revision and a directory'
+verdict 'a revision and a directory'
 cd repo || exit 1
 git status --short >../err
 [ "$(cat ../err)" = ' M tree/f.c' ]
-verdict $? "the repository's index and files stay as they are" ../err
+verdict "the repository's index and files stay as they are" ../err
 refuse "there is no revision 'nope'" 'an unknown revision' --map ../none.map nope HEAD
 refuse 'has no such directory' 'a path that the revision lacks' --map ../none.map HEAD:none HEAD
 refuse 'has no such directory' 'a path that is a file' --map ../none.map HEAD:tree/f.c HEAD
@@ -270,25 +260,25 @@ refuse 'the map cannot be read' 'a map that is not there' --map gone a b
 refuse 'nostyle: cannot be read' 'a style that is not there' --map none.map --style nostyle a b
 "$count" a >out 2>err </dev/null
 [ $? = 2 ] && [ ! -s out ] && grep -q 'NATIVE PORTED' err
-verdict $? 'usage' err
+verdict 'usage'
 "$count" --what a b >out 2>err </dev/null
 [ $? = 2 ] && grep -q 'Unknown option: what' err
-verdict $? 'an unknown option' err
+verdict 'an unknown option'
 
 # -- this tree --------------------------------------------------------------------
 cd "$top" || exit 1
 "$count" --json guest-port/kernel guest-port/kernel >"$work/out" 2>&1 && grep -q '"total": 0,' "$work/out"
-verdict $? 'the native kernel against itself' "$work/out"
+verdict 'the native kernel against itself' "$work/out"
 image=${builddir:?}/guest-port/kernel/kernel.elf
 if [ -f "$image" ]; then
     "$count" --json --image "$image" guest-port/kernel guest-port/kernel >"$work/out" 2>&1 &&
         grep -q '"total": 0,' "$work/out"
-    verdict $? 'all that the native kernel links is counted or set apart' "$work/out"
+    verdict 'all that the native kernel links is counted or set apart' "$work/out"
 fi
 if [ -f "$builddir/guest-port/pv/kernel.elf" ]; then
     "$count" --json guest-port/kernel "$builddir/guest-port/pv-tree" >"$work/out" 2>&1 &&
         grep -q '"libpv": {.*"linked": true}' "$work/out" &&
         [ "$(sed -n 's/^  "percent": \([0-9]*\)\..*/\1/p' "$work/out")" -lt 2 ]
-    verdict $? 'the port touches less than 2 % of the native kernel' "$work/out"
+    verdict 'the port touches less than 2 % of the native kernel' "$work/out"
 fi
 echo "1..$n"

@@ -10,17 +10,7 @@ lint=$top/scripts/pv-lint
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-n=0
-
-verdict() { # STATUS WHAT
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# /' out err 2>/dev/null | head -n 40
-    fi
-}
+. "$top/tests/tap.sh"
 
 # found NAME EXPECTED [WHAT] <TEXT - the findings of one file, as "LINE RULE" words.
 found() {
@@ -32,7 +22,7 @@ found() {
     got=${got%,}
     case $2 in '') want=0 ;; *) want=1 ;; esac
     [ $rc = $want ] && [ "$got" = "$2" ] && [ ! -s err ]
-    verdict $? "${3-$1}"
+    verdict "${3-$1}"
     [ "$got" = "$2" ] || echo "# found: $got"
 }
 
@@ -92,7 +82,7 @@ words=$(awk '{ sub(/^!/, "", $1); printf "%s%d %s", c, NR, $1; c = "," }' all)
 sed 's/^[^ ]* /        /' all >all.S
 found all.S "$words" 'every instruction, in assembly' <all.S
 grep -c 'fails silently)' out | grep -qx "$(grep -c '^!' all)"
-verdict $? 'those that fail silently are marked, and no others'
+verdict 'those that fail silently are marked, and no others'
 sed 's/^[^ ]* \(.*\)/\1/; s/%/%%/g; s/.*/__asm__ volatile("&" ::: "memory");/' all >all.c
 found all.c "$words" 'every instruction, in inline assembly' <all.c
 { echo '.globl _start'; echo '_start:'; cat all.S; } >image.S
@@ -100,24 +90,25 @@ if ${CC:-cc} -c -g -o image.o image.S 2>err && ld -o image image.o 2>>err; then
     "$lint" --json image >out 2>>err
     sed -n 's/.*"rule": "\([a-z0-9-]*\)".*/\1/p' out | sort >got
     sed 's/^!//; s/ .*//' all | sort | diff - got >>err
-    verdict $? 'every instruction, in a linked image'
+    verdict 'every instruction, in a linked image'
     grep -q '"file": ".*image.S", "line": 3, "rule": "cr0"' out && grep -q "\"silent\": $(grep -c '^!' all)," out
-    verdict $? 'an image names the source line'
+    verdict 'an image names the source line'
     strip -o bare image && "$lint" bare >out 2>err
     [ $? = 1 ] && grep -q '^bare: cr0: mov %cr0,%rax (at 0x401000' out
-    verdict $? 'an image without debug information names addresses'
+    verdict 'an image without debug information names addresses'
 else
-    verdict 1 'the image links'
+    false
+    verdict 'the image links'
 fi
 "$lint" --rules >rules
 sed 's/^!//; s/ .*//' all | sort -u >tested
 grep -v '^pte-' rules | sed 's/ .*//' | sort | diff - tested >out
-verdict $? 'every rule about instructions is tested here'
+verdict 'every rule about instructions is tested here'
 grep -o 'pv_[a-z0-9_]*()' rules | sort -u | tr -d '()' | while read -r call; do
     cat "$top"/include/pv/*.h | grep -qE "[ *]$call\(" || echo "$call"
 done >out
 [ ! -s out ] && [ "$(grep -c 'pv_[a-z_]*()' rules)" = "$(grep -c . rules)" ]
-verdict $? 'every replacement is a call of libpv'
+verdict 'every replacement is a call of libpv'
 
 # -- assembly -----------------------------------------------------------------------
 found more.S '2 cli,3 cli,3 hlt,5 sti,7 cr3,10 hlt' <<'E'
@@ -213,7 +204,7 @@ void f(void)
 void g(void) { asm("cli"); } /* pv-lint: ok */
 E
 grep -q '^excused: 2 by .a reason.$' out && grep -q '^excused: 1 by .only the native build has this.$' out
-verdict $? 'excuses are counted'
+verdict 'excuses are counted'
 mkdir -p a/native a/pv && echo 'cli; hlt' | tee a/native/x.S a/pv/y.S >a/z.S
 cat >a/.pv-lint <<'E'
 # what is fine
@@ -223,10 +214,10 @@ E
 "$lint" a >out 2>err
 [ $? = 1 ] && [ "$(grep -c -- ' -- use' out)" = 3 ] && grep -q '^pv/y.S:1: cli' out &&
     grep -q "^excused: 2 by 'the native half'" out && grep -q "^excused: 1 by 'a test'" out
-verdict $? "the tree's .pv-lint"
+verdict "the tree's .pv-lint"
 echo '* : all of it' >all.allow
 "$lint" --allow all.allow a >out 2>err
-verdict $? '--allow'
+verdict '--allow'
 # A tree that is built in two ways: only what the image was compiled from, with PV defined.
 mkdir -p a/build/sub
 cat >a/main.c <<'X'
@@ -252,7 +243,7 @@ printf 'built build/image\ndefine PV\n' >a/.pv-lint
 "$lint" a >out 2>err
 [ $? = 1 ] && grep -q '^h.h:1: hlt' out && grep -q '^main.c:10: hlt' out && grep -q '^main.c:13: clts' out &&
     grep -q '^3 findings, 0 of which fail silently, in 2 source files; 3 files are not part' out
-verdict $? 'only what was built'
+verdict 'only what was built'
 
 # -- odd input ----------------------------------------------------------------------
 refuse() { # WORDS WHAT ARGUMENTS...
@@ -261,7 +252,7 @@ refuse() { # WORDS WHAT ARGUMENTS...
     "$lint" "$@" >out 2>err </dev/null
     rc=$?
     [ $rc = 2 ] && [ ! -s out ] && grep -q "$words" err
-    verdict $? "refused: $what"
+    verdict "refused: $what"
 }
 refuse 'no such tree' 'what is not there' nowhere
 refuse 'neither a tree nor an ELF image' 'a text' all
@@ -304,31 +295,31 @@ timeout 60 "$lint" --json odd >out 2>err
 rc=$?
 [ $rc = 1 ] && [ ! -s err ] && grep -q '"nul.c", "line": 1, "rule": "cli"' out && grep -q '"nul.S", "line": 1, "rule": "cli"' out &&
     grep -q '"new\\u000aline \\"name\\".c", "line": 1, "rule": "hlt"' out
-verdict $? 'random bytes, NULs, long lines, odd names'
+verdict 'random bytes, NULs, long lines, odd names'
 [ "$(grep -cE '"(loop|zero|fifo).c", "line": 0, "rule": "unreadable"' out)" = 3 ]
-verdict $? 'what cannot be read is a finding'
+verdict 'what cannot be read is a finding'
 
 # -- this tree ----------------------------------------------------------------------
 echo 'template-kernel/native/* : the machine with its hardware' >native.allow
 cd "$top" || exit 1
 "$lint" guest-port/kernel >"$work/out" 2>"$work/err"
 [ $? = 1 ] && grep -q '^arch/boot.S:[0-9]*: lgdt' "$work/out" && grep -q '^arch/[a-z]*.[ch]:[0-9]*: pte-store' "$work/out"
-verdict $? 'the native kernel has much to give up'
+verdict 'the native kernel has much to give up'
 grep -qE '^(fs|proc|tty|net|mm|block)/.*: pte-' "$work/out"
 [ $? = 1 ]
-verdict $? 'and nothing outside of its arch directory looks like page tables'
+verdict 'and nothing outside of its arch directory looks like page tables'
 "$lint" --allow "$work/native.allow" examples >"$work/out" 2>"$work/err"
-verdict $? 'the examples are clean, but for the template'"'"'s native half'
+verdict 'the examples are clean, but for the template'"'"'s native half'
 for image in "${builddir:?}"/examples/0*; do
     [ -x "$image" ] && [ -f "$image" ] || continue
     "$lint" "$image" >"$work/out" 2>"$work/err"
-    verdict $? "$(basename "$image") is clean when linked"
+    verdict "$(basename "$image") is clean when linked"
 done
 pv=$builddir/guest-port
 if [ -f "$pv/pv/kernel.elf" ]; then
     "$lint" "$pv/pv-tree" >"$work/out" 2>"$work/err"
-    verdict $? 'the ported kernel: nothing to give up in what the PV build compiles'
+    verdict 'the ported kernel: nothing to give up in what the PV build compiles'
     "$lint" "$pv/pv/kernel.elf" >"$work/out" 2>"$work/err"
-    verdict $? 'nor in what it links'
+    verdict 'nor in what it links'
 fi
 echo "1..$n"

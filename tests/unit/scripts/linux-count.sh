@@ -43,30 +43,23 @@ printf 'obj-y += a.o\nobj-$(CONFIG_XEN) += b.o\n' >$t/mm/Makefile
 find $t -type f -exec cksum {} + | sort >before
 LINUX_TREE=$t LINUX_COUNT_OPTIONS=--json "$top/scripts/linux-count" build >out 2>err
 rc=$?
-n=0
-say() {
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then echo "ok $n - $2"; else
-        echo "not ok $n - $2"
-        sed 's/^/# /' out err
-    fi
-}
+. "$top/tests/tap.sh"
 [ $rc = 0 ] && [ ! -s err ]
-say $? 'it counts'
+verdict 'it counts'
 grep -q '"network": 3, "block": 1' out
-say $? 'drivers'
+verdict 'drivers'
 grep -q 'arch/x86/xen/setup.c", "subsystem": "pv", "state": "new", "touched": 2,' out && ! grep -q hvm out && ! grep -q back.c out
-say $? "Xen's own files, for PV guests only"
+verdict "Xen's own files, for PV guests only"
 grep -q 'arch/x86/pv.h", "subsystem": "pv", "state": "changed", "touched": 3,' out
-say $? 'code that only CONFIG_PARAVIRT_XXL compiles'
+verdict 'code that only CONFIG_PARAVIRT_XXL compiles'
 # #ifdef CONFIG_XEN, only, #else, #endif; and the line that names xen.
 grep -q 'kernel/main.c", "subsystem": "independent", "state": "changed", "touched": 5,' out
-say $? 'conditional code, and lines that name xen'
+verdict 'conditional code, and lines that name xen'
 grep -q 'mm/Makefile", "subsystem": "independent", "state": "changed", "touched": 1,' out
-say $? 'makefiles'
+verdict 'makefiles'
 find $t -type f -exec cksum {} + | sort | cmp -s - before
-say $? 'the tree stays as it is'
+verdict 'the tree stays as it is'
 LINUX_TREE=nowhere "$top/scripts/linux-count" build >out 2>err
 [ $? = 2 ] && grep -q '^linux-count: .*nowhere: is no Linux tree' err
-say $? 'a tree that is not there'
+verdict 'a tree that is not there'
 echo "1..$n"
