@@ -2,8 +2,13 @@
 #
 # tap.sh - what shell tests share that speak TAP and leave the words of what they ran in
 # $work/out and $work/err. Sourced; $n counts.
+#
+# complaints is what no Linux's words may have in them; a test may set another one. Lines with it are
+# what a failure shows first.
 # shellcheck shell=sh disable=SC2154
 n=0
+complaints='WARNING:|BUG:|Oops|Call Trace|segfault|general protection|FAILED|blocked for more'
+no_complaint() { ! grep -qE "$complaints" "$work/out"; }
 
 verdict() { # WHAT, after the last command's status
     rc=$?
@@ -12,6 +17,7 @@ verdict() { # WHAT, after the last command's status
         echo "ok $n - $1"
     else
         echo "not ok $n - $1"
+        grep -hE "$complaints" "$work/out" "$work/err" 2>/dev/null | head -n 5 | sed 's/^/# complaint: /' | cut -c 1-300
         cat "$work/out" "$work/err" 2>/dev/null | sed 's/^/# /' | cut -c 1-300 | tail -n 30
     fi
 }
