@@ -4,11 +4,16 @@
  * (that of its command line, fill=X, for the first; the next one for the second ...), many requests
  * at a time; then it reads all of it again. What it may not write it reads only. disks.sh looks at
  * the files afterwards.
+ *
+ * Told to "seek" it never ends: many requests are under way all over its first disk, each ended one
+ * is followed by another; with "seek barriers" every ninth is a barrier, in the first 64
+ * sectors, where no others are. elevator.sh looks at the order in which they go to the device.
  */
 #include <pv/pv.h>
 
 #define BATCH 24
 #define DISKS 4
+#define SEEKS 32
 
 static struct pv_block disk[DISKS];
 static pfn_t page[BATCH];
@@ -97,6 +102,38 @@ static bool one_disk(struct pv_block *d, char letter)
     return failed == 0 && flush == 0 && beyond != 0;
 }
 
+static bool barriers;
+
+static void next_place(struct pv_block_request *r, int status)
+{
+    static uint64_t n;
+    struct pv_block *d = r->arg;
+    bool barrier = ++n % 9 == 0 && barriers;
+
+    r->op = barrier ? PV_BLOCK_BARRIER : PV_BLOCK_READ;
+    r->sector = 8 * (barrier ? n / 9 % 8 : 8 + n * 2531 % (d->info.sectors / 8 - 8));
+    if (status || pv_block_submit(d, r))
+        pv_host_panic("a request failed");
+}
+
+static void seek(struct pv_block *d)
+{
+    static struct pv_block_segment seg[SEEKS];
+    static struct pv_block_request r[SEEKS];
+
+    if (pv_block_open(d, 0))
+        pv_host_panic(pv_xenbus_why(&d->bus));
+    for (unsigned i = 0; i < SEEKS; i++) {
+        seg[i] = (struct pv_block_segment){page[i % BATCH], 0, PV_PAGE_SIZE};
+        r[i] =
+            (struct pv_block_request){.nr_segs = 1, .segs = &seg[i], .done = next_place, .arg = d};
+        next_place(&r[i], 0);
+    }
+    pv_printf("seeking\n");
+    for (;; pv_block_poll(d))
+        pv_sched_poll(&d->port, 1, 0);
+}
+
 int pv_host_main(const char *cmdline)
 {
     char letter = cmdline[0] == 'f' ? cmdline[5] : 'A';
@@ -107,6 +144,9 @@ int pv_host_main(const char *cmdline)
         page[i] = pv_host_page_alloc();
     if (pv_grant_init(4))
         return 1;
+    barriers = cmdline[0] == 's' && cmdline[4];
+    if (cmdline[0] == 's')
+        seek(&disk[0]);
     for (; n < DISKS && pv_block_open(&disk[n], n) == 0; n++)
         right &= one_disk(&disk[n], (char)(letter + n));
     for (unsigned i = 0; i < n; i++)

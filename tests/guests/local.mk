@@ -163,13 +163,24 @@ tests_guests_peers_DEPENDENCIES = $(GUEST_RT_DEPS)
 # Files as disks, whole, in slices and by partitions.
 EXTRA_PROGRAMS += tests/guests/disks
 GUEST_TEST_DEPS += tests/guests/disks
-GUEST_TESTS += tests/guests/disks.sh tests/guests/boards.sh
+GUEST_TESTS += tests/guests/disks.sh tests/guests/elevator.sh tests/guests/boards.sh
 tests_guests_disks_SOURCES = tests/guests/disks.c
 tests_guests_disks_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
 tests_guests_disks_CFLAGS = $(EXAMPLE_CFLAGS)
 tests_guests_disks_LDFLAGS = $(EXAMPLE_LDFLAGS)
 tests_guests_disks_LDADD = libpv/libpv.a
 tests_guests_disks_DEPENDENCIES = $(EXAMPLE_DEPS)
+
+# A front-end that lies to the block back-end, beside one that does not.
+EXTRA_PROGRAMS += tests/guests/badfront
+GUEST_TEST_DEPS += tests/guests/badfront
+GUEST_TESTS += tests/guests/badfront.sh
+tests_guests_badfront_SOURCES = tests/guests/badfront.c
+tests_guests_badfront_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+tests_guests_badfront_CFLAGS = $(EXAMPLE_CFLAGS)
+tests_guests_badfront_LDFLAGS = $(EXAMPLE_LDFLAGS)
+tests_guests_badfront_LDADD = libpv/libpv.a
+tests_guests_badfront_DEPENDENCIES = $(EXAMPLE_DEPS)
 
 # The usual mistakes of a port, as the porting guide has them.
 EXTRA_PROGRAMS += tests/guests/mistakes
