@@ -182,12 +182,14 @@ static int gather(void)
         whole = store.in_used == want;
     }
     if (cons != store.rsp_cons) {
-        bool was_full = prod - store.rsp_cons == XENSTORE_RING_SIZE;
+        uint32_t before = store.rsp_cons;
 
         store.rsp_cons = cons;
         /* The store may reuse the space only after we have read it. */
         __atomic_store_n(&p->rsp_cons, cons, __ATOMIC_RELEASE);
-        if (was_full || whole)
+        /* It may have filled the ring meanwhile, and sleep for room: it sees ours, or we that. */
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        if (whole || __atomic_load_n(&p->rsp_prod, __ATOMIC_RELAXED) - before >= XENSTORE_RING_SIZE)
             pv_event_send(store.port);
     }
     return whole;
@@ -227,9 +229,9 @@ static int receive(uint32_t type)
                 return rc;
         } else if (h->req_id == store.id && type) {
             return h->type == type || h->type == XEN_XS_ERROR ? 1 : broken();
-        } else if ((int32_t)(h->req_id - store.id) >= 0) {
+        } else if ((int32_t)(h->req_id - store.id) > 0) {
             return broken(); /* an answer to what was not asked */
-        }
+        }                    /* else to what nobody waits for any more */
     }
     return rc;
 }
@@ -639,7 +641,7 @@ int pv_xenstore_reconnect(void)
         rc = watch_request(XEN_XS_WATCH, store.watch[i]);
         if (rc == -XEN_EEXIST) /* the store is the old one, and has kept it */
             rc = 0;
-        store.fired |= (uint64_t)1 << i;
+        __atomic_fetch_or(&store.fired, (uint64_t)1 << i, __ATOMIC_RELEASE);
     }
     unlock(state);
     return rc < 0 ? rc : 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libpv.c - what two guests, or a guest and the hypervisor, do to one page at the same time: both
- * ends of a ring in two threads with real sleeping, and grants that end while they are being taken.
+ * ends of a ring in two threads with real sleeping, grants that end while they are being taken, and
+ * a store that sleeps while its ring is full.
  *
  * Under ThreadSanitizer, which also sees accesses that only happened to go well. A plain main(),
  * because Criterion does not live with it. A lost wake-up is a test that hangs: alarm() ends it.
@@ -15,6 +16,7 @@
 
 #define REQUESTS 300000
 #define GRANTS   20000
+#define REPLIES  4000
 #define PATIENCE 120 /* seconds */
 
 #define WANT(cond)                                                \
@@ -217,6 +219,84 @@ static void grants_end(void)
     free(taken);
 }
 
+/* The store -------------------------------------------------------------------------------- */
+
+#define STORE_PFN  1
+#define STORE_PORT 3
+#define REPLY      XENSTORE_PAYLOAD_MAX
+
+static sem_t store_event, guest_event;
+static unsigned store_events, guest_events;
+
+/* Events and sleep are those of the two semaphores; nobody wakes up by himself. */
+static int64_t store_hypervisor(uint64_t nr, const uint64_t *arg)
+{
+    if (nr == XEN_HYPERVISOR_event_channel_op && arg[0] == XEN_EVTCHNOP_send)
+        send(&store_event, &store_events);
+    else if (nr == XEN_HYPERVISOR_sched_op && arg[0] == XEN_SCHEDOP_poll)
+        sem_wait(&guest_event);
+    return 0;
+}
+
+static void move(struct xenstore_domain_interface *p, char *bytes, size_t n, bool out)
+{
+    uint32_t *mine = out ? &p->rsp_prod : &p->req_cons, at = *mine;
+    uint32_t *theirs = out ? &p->rsp_cons : &p->req_prod;
+
+    while (n) {
+        uint32_t far = __atomic_load_n(theirs, __ATOMIC_SEQ_CST);
+        uint32_t can = out ? XENSTORE_RING_SIZE - (at - far) : far - at;
+
+        for (; n && can; n--, can--, at++)
+            if (out)
+                p->rsp[at % XENSTORE_RING_SIZE] = *bytes++;
+            else
+                *bytes++ = p->req[at % XENSTORE_RING_SIZE];
+        if (*mine != at) {
+            __atomic_store_n(mine, at, __ATOMIC_SEQ_CST);
+            send(&guest_event, &guest_events);
+        } else if (n) {
+            sem_wait(&store_event);
+        }
+    }
+}
+
+static void *store_thread(void *page)
+{
+    static char bytes[REPLY];
+    struct xen_xsd_sockmsg h;
+
+    for (unsigned i = 0; i < REPLIES; i++) {
+        move(page, (char *)&h, sizeof(h), false);
+        WANT(h.type == XEN_XS_READ && h.len <= REPLY);
+        move(page, bytes, h.len, false);
+        h.len = REPLY;
+        move(page, (char *)&h, sizeof(h), true);
+        move(page, bytes, REPLY, true);
+    }
+    return NULL;
+}
+
+static void a_store_that_sleeps(void)
+{
+    static char value[REPLY + 1];
+    pthread_t store;
+
+    fake_reset();
+    fake_start.store_mfn = fake_mfn(STORE_PFN);
+    fake_start.store_evtchn = STORE_PORT;
+    fake.answer = store_hypervisor;
+    sem_init(&store_event, 0, 0);
+    sem_init(&guest_event, 0, 0);
+    WANT(pv_xenstore_port() == STORE_PORT);
+    pthread_create(&store, NULL, store_thread, fake_memory[STORE_PFN]);
+    for (unsigned i = 0; i < REPLIES; i++)
+        WANT(pv_xenstore_read(0, "long", value, sizeof(value)) == REPLY);
+    pthread_join(store, NULL);
+    printf("ok 4 - %u long replies, %u events to the store and %u from it\n", REPLIES, store_events,
+           guest_events);
+}
+
 int main(void)
 {
     alarm(PATIENCE);
@@ -224,6 +304,7 @@ int main(void)
     two_ends(1, back_thread);
     two_ends(2, batching_back_thread);
     grants_end();
-    printf("1..3\n");
+    a_store_that_sleeps();
+    printf("1..4\n");
     return 0;
 }
