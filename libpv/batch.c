@@ -134,6 +134,7 @@ int pv_batch_flush(struct pv_batch *b)
 void pv_lazy_begin(struct pv_batch *b)
 {
     b = b ? b : &own;
+    pv_lazy_end(); /* what was begun and not ended is not lost */
     pv_batch_init(b);
     lazy[pv_this_cpu()] = b;
 }

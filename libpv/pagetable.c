@@ -111,13 +111,17 @@ static int mark(pfn_t frame, bool protected)
         return -XEN_ENOMEM;
     if (!bitmap[page]) {
         pfn_t f = protected ? pv_frame_alloc() : PV_PFN_INVALID;
+        uint8_t *none = NULL;
 
         if (!protected)
             return 0;
         if (!pfn_valid(f))
             return -XEN_ENOMEM;
         __builtin_memset(pv_host_page_va(f), 0, PV_PAGE_SIZE);
-        bitmap[page] = pv_host_page_va(f);
+        /* Another vCPU may have been quicker. */
+        if (!__atomic_compare_exchange_n(&bitmap[page], &none, pv_host_page_va(f), false,
+                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            pv_host_page_free(f);
     }
     if (protected)
         __atomic_fetch_or(&bitmap[page][bit / 8], mask, __ATOMIC_RELAXED);

@@ -195,7 +195,7 @@ struct {
 void pv_trap_system_calls(const void *table, uint64_t count, pv_trap_handler_t *finish)
 {
     pv_trap_fast.table = table;
-    pv_trap_fast.info = pv_vcpu_info();
+    pv_trap_info_moved();
     finish_call = finish;
     __atomic_store_n(&pv_trap_fast.count, pv_host_cpu == pv_host_cpu_default ? count : 0,
                      __ATOMIC_RELEASE);
@@ -203,7 +203,7 @@ void pv_trap_system_calls(const void *table, uint64_t count, pv_trap_handler_t *
 
 void pv_trap_info_moved(void)
 {
-    pv_trap_fast.info = pv_vcpu_info();
+    pv_trap_fast.info = pv_vcpu_infos[0]; /* who has another vCPU does not use it */
 }
 
 /*

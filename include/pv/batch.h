@@ -12,9 +12,14 @@
  *     lazily       pv_lazy_begin(&b); ... pv_pt_set(), pv_space_map() ... ; err = pv_lazy_end();
  *
  * While a vCPU is lazy, functions of pagetable.h that say "may be lazy" only collect, and report
- * errors at pv_lazy_end(). A batch that is full flushes itself. A batch belongs to one vCPU, lies
- * wherever its owner likes (3.5 KiB), and must not be used by event handlers, nor may these be lazy
- * on a vCPU that is: keep events masked, or have handlers call pv_lazy_flush() first.
+ * errors at pv_lazy_end(). A batch that is full flushes itself. A batch belongs to one vCPU and
+ * lies wherever its owner likes (3.5 KiB).
+ *
+ * What is only collected has not happened: an entry that is read from a table's memory (rather than
+ * by pv_pt_read()) is the old one, and a frame that was unmapped is still mapped. So a kernel ends
+ * being lazy before it sleeps, lets another thread run, or allocates memory, if that may take pages
+ * away from somebody. Nor is collecting safe against event handlers: who has handlers that change
+ * page tables keeps events masked while lazy.
  */
 #ifndef PV_BATCH_H
 #define PV_BATCH_H
@@ -62,9 +67,9 @@ void pv_batch_op(struct pv_batch *b, const struct xen_mmuext_op *op);
 int pv_batch_flush(struct pv_batch *b);
 
 /*
- * This vCPU collects in b from now on. Initializes b. Does not nest. NULL: in a batch of libpv's,
- * for one vCPU at a time and for requests that cannot fail: a failure is pv_host_panic() at the
- * end.
+ * This vCPU collects in b from now on. Initializes b. Does not nest: a vCPU that was lazy already
+ * ends that first, as by pv_lazy_end(). NULL: in a batch of libpv's, for one vCPU at a time and for
+ * requests that cannot fail: a failure is pv_host_panic() at the end.
  */
 void pv_lazy_begin(struct pv_batch *b);
 /* Executes what is collected and goes on being lazy; does nothing when not lazy. */

@@ -214,6 +214,22 @@ Test(batch, a_full_batch_flushes_itself_and_loses_nothing)
     cr_assert_eq(ops + (updates != 0), 668 + (updates != 0));
 }
 
+Test(batch, who_begins_again_loses_nothing)
+{
+    struct pv_batch b;
+
+    pv_lazy_begin(NULL);
+    cr_assert_eq(pv_tlb_flush_page(0x1000), 0);
+    pv_lazy_begin(&b);
+    cr_assert_eq(fake.calls, 1);
+    cr_assert_eq(fake.call[0].nr, XEN_HYPERVISOR_mmuext_op);
+    cr_assert_eq(pv_tlb_flush_page(0x2000), 0);
+    pv_lazy_begin(NULL);
+    cr_assert_eq(fake.calls, 2);
+    cr_assert_eq(pv_lazy_end(), 0);
+    cr_assert_eq(fake.calls, 2);
+}
+
 Test(batch, lazy_functions_only_collect)
 {
     struct pv_batch b;
