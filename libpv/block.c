@@ -118,25 +118,29 @@ static unsigned pieces_left(const struct pv_block_request *r, unsigned max)
     return n < max ? n : max;
 }
 
-/* Lends up to max pages of the request, from where it is; counts sectors. How many pages. */
-static unsigned lend(struct pv_block *d, struct pv_block_request *r, struct pv_block_flight *f,
-                     struct xen_blkif_request_segment *out, unsigned max, uint64_t *sectors)
+/*
+ * Lends up to max pages of the request, from where it is; counts sectors. How many pages; none, and
+ * there were some to lend: the error of the first.
+ */
+static int lend(struct pv_block *d, struct pv_block_request *r, struct pv_block_flight *f,
+                struct xen_blkif_request_segment *out, int max, uint64_t *sectors)
 {
-    unsigned n = 0;
+    int n = 0;
 
     while (n < max && r->seg < r->nr_segs) {
         struct pv_block_segment s = segment(r, r->seg);
         uint32_t begin = s.offset + r->at, in_page = begin & PV_PAGE_MASK;
         uint32_t bytes = s.bytes - r->at;
+        int err = pv_grant_publish(d->bus.peer, pfn_add(s.frame, begin >> PV_PAGE_SHIFT),
+                                   r->op != PV_BLOCK_READ, &f->ref[n]);
 
+        if (err)
+            return n ? n : err;
         if (bytes > PV_PAGE_SIZE - in_page)
             bytes = PV_PAGE_SIZE - in_page;
-        if (pv_grant_publish(d->bus.peer, pfn_add(s.frame, begin >> PV_PAGE_SHIFT),
-                             r->op != PV_BLOCK_READ, &f->ref[n]))
-            break;
         out[n] = (struct xen_blkif_request_segment){f->ref[n], (uint8_t)(in_page >> SHIFT),
                                                     (uint8_t)(((in_page + bytes) >> SHIFT) - 1)};
-        f->nr_refs = ++n;
+        f->nr_refs = (uint32_t)++n;
         *sectors += bytes >> SHIFT;
         r->at += bytes;
         if (r->at == s.bytes) {
@@ -168,17 +172,16 @@ static int fill(struct pv_block *d, struct pv_block_request *r, struct pv_block_
                                   XEN_BLKIF_OP_WRITE_BARRIER};
     struct xen_blkif_request_segment *table = q->plain.seg;
     uint16_t handle = (uint16_t)d->bus.id;
-    unsigned n = XEN_BLKIF_MAX_SEGMENTS_PER_REQUEST;
-    bool indirect = r->op != PV_BLOCK_BARRIER && d->info.pieces > n && pieces_left(r, n + 1) > n &&
-                    have_table(d, f);
+    const unsigned few = XEN_BLKIF_MAX_SEGMENTS_PER_REQUEST;
+    bool indirect = r->op != PV_BLOCK_BARRIER && d->info.pieces > few &&
+                    pieces_left(r, few + 1) > few && have_table(d, f);
+    int n;
 
-    if (indirect) {
+    if (indirect)
         table = pv_host_page_va(f->table);
-        n = d->info.pieces;
-    }
-    n = lend(d, r, f, table, n, sectors);
-    if (!n && r->nr_segs)
-        return -XEN_ENOSPC;
+    n = lend(d, r, f, table, (int)(indirect ? d->info.pieces : few), sectors);
+    if (n < 0)
+        return n;
     if (indirect) {
         q->indirect.operation = XEN_BLKIF_OP_INDIRECT;
         q->indirect.indirect_op = ops[r->op];
@@ -196,7 +199,7 @@ static int fill(struct pv_block *d, struct pv_block_request *r, struct pv_block_
     return 0;
 }
 
-/* One flight of the request. -XEN_ENOSPC: no slot or no grant. */
+/* One flight of the request. -XEN_ENOSPC: no slot or no grant; -XEN_EINVAL: no such frame. */
 static int send_one(struct pv_block *d, struct pv_block_request *r)
 {
     union any_request q;
@@ -498,13 +501,20 @@ void pv_block_stop(struct pv_block *d)
     call_done(ended);
 }
 
+void pv_block_pause(struct pv_block *d)
+{
+    bool state = enter(d);
+
+    d->up = false;
+    d->suspended = true;
+    leave(d, state);
+}
+
 void pv_block_rewind(struct pv_block *d)
 {
     bool state = enter(d);
     void *cookie;
 
-    d->up = false;
-    d->suspended = true;
     d->flights = 0;
     for (unsigned id = 0; id < PV_BLOCK_INFLIGHT; id++)
         if (pv_ring_ids_end(&d->ids, id, &cookie))

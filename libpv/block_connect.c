@@ -86,15 +86,19 @@ static int publish_ring(struct pv_xenbus *bus, uint32_t tx)
     return err;
 }
 
-/* xvda .. xvdp have 16 numbers each from 202 << 8, xvdq and later 256 each from 1 << 28. */
-static void name_disk(struct pv_block_info *info, uint32_t id)
+/* xvda .. xvdp have 16 numbers each from 202 << 8, xvdq and later 256 each from 1 << 28: the whole
+ * disk, and then its partitions. */
+void pv_block_name(struct pv_block_info *info, uint32_t id)
 {
     uint32_t disk = id >> 28 ? (id & 0xfffffff) >> 8 : (id & 0xff) >> 4;
+    uint32_t part = id & (id >> 28 ? 0xff : 0xf);
 
-    if ((id >> 28 == 1 || id >> 8 == 202) && disk < 26)
-        pv_format(info->name, sizeof(info->name), "xvd%c", (int)('a' + disk));
-    else
+    if ((id >> 28 != 1 && id >> 8 != 202) || disk >= 26)
         pv_format(info->name, sizeof(info->name), "vbd%u", id);
+    else if (part)
+        pv_format(info->name, sizeof(info->name), "xvd%c%u", (int)('a' + disk), part);
+    else
+        pv_format(info->name, sizeof(info->name), "xvd%c", (int)('a' + disk));
 }
 
 static bool power_of_two(uint64_t n, uint64_t least, uint64_t most)
@@ -108,6 +112,7 @@ static int read_offer(struct pv_xenbus *bus)
     struct pv_block_info *i = &d->info;
     uint64_t info = pv_xenbus_offer(bus, "info", 0);
     uint64_t sector = pv_xenbus_offer(bus, "sector-size", PV_BLOCK_SECTOR);
+    uint64_t physical = pv_xenbus_offer(bus, "physical-sector-size", sector);
     uint64_t pieces = pv_xenbus_offer(bus, "feature-max-indirect-segments", 0);
     bool cache = pv_xenbus_offer(bus, "feature-flush-cache", 0);
 
@@ -115,7 +120,7 @@ static int read_offer(struct pv_xenbus *bus)
     if (!power_of_two(sector, PV_BLOCK_SECTOR, PV_PAGE_SIZE) || !i->sectors || i->sectors >> 54)
         return -XEN_EINVAL;
     i->sector_bytes = (uint32_t)sector;
-    i->physical_bytes = (uint32_t)pv_xenbus_offer(bus, "physical-sector-size", sector);
+    i->physical_bytes = (uint32_t)(power_of_two(physical, sector, 1u << 31) ? physical : sector);
     i->readonly = info & XEN_VDISK_READONLY;
     i->cdrom = info & XEN_VDISK_CDROM;
     i->removable = info & XEN_VDISK_REMOVABLE;
@@ -128,7 +133,7 @@ static int read_offer(struct pv_xenbus *bus)
     i->pieces = XEN_BLKIF_MAX_SEGMENTS_PER_REQUEST;
     if (pieces > i->pieces)
         i->pieces = pieces < PV_BLOCK_PIECES ? (uint32_t)pieces : PV_BLOCK_PIECES;
-    name_disk(i, bus->id);
+    pv_block_name(i, bus->id);
     pv_event_unmask(d->port);
     pv_block_start(d);
     return 0;
@@ -166,7 +171,7 @@ int pv_block_open(struct pv_block *d, unsigned n)
 
     __builtin_memset(d, 0, sizeof(*d));
     forget_pages(d);
-    err = pv_xenbus_find(driver.kind, n, &id);
+    err = pv_xenbus_find_for(&d->bus, driver.kind, n, &id);
     if (!err)
         err = pv_xenbus_open(&d->bus, &driver, id);
     if (err)
@@ -183,20 +188,21 @@ void pv_block_close(struct pv_block *d)
         pv_sched_poll(&d->port, 1, pv_time_now() + NAP);
     }
     pv_xenbus_close(&d->bus);
+    pv_block_stop(d); /* of one that was suspended nobody has disconnected */
     release(d);
 }
 
 void pv_block_suspend(struct pv_block *d)
 {
     pv_xenbus_suspend(&d->bus);
-    d->suspended = true;
-    d->up = false;
+    pv_block_pause(d);
 }
 
 int pv_block_resume(struct pv_block *d)
 {
     int err;
 
+    pv_block_pause(d);
     pv_block_rewind(d); /* the old back-end is gone, with all that it had mapped */
     release(d);
     err = pv_xenbus_resume(&d->bus);

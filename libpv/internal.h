@@ -103,10 +103,19 @@ int pv_error_number(const char *name);
 /* The machine frame in a grant's entry: another one than was lent, when a back-end exchanged it. */
 mfn_t pv_grant_frame(xen_grant_ref_t ref);
 
+/* As pv_xenbus_find(), for a *bus that is to be opened: pv_xenbus_why() says why not. */
+struct pv_xenbus;
+int pv_xenbus_find_for(struct pv_xenbus *bus, const char *kind, unsigned n, uint32_t *id);
+
 /* block.c for block_connect.c: the datapath begins, and ends with all that is under way. */
 struct pv_block;
 void pv_block_start(struct pv_block *d);
 void pv_block_stop(struct pv_block *d);
+/* Requests are taken, and wait. */
+void pv_block_pause(struct pv_block *d);
+/* The name of disk number id. */
+struct pv_block_info;
+void pv_block_name(struct pv_block_info *info, uint32_t id);
 /* What was in the ring of the last back-end will be sent to the next. */
 void pv_block_rewind(struct pv_block *d);
 

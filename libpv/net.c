@@ -18,6 +18,8 @@
 #include <pv/host.h>
 #include "internal.h"
 
+#define LIES "and says of its rings what can't be"
+
 PV_STATIC_ASSERT(PV_NET_SLOTS <= PV_RING_IDS, "each slot has an id");
 
 static bool enter(struct pv_net *n)
@@ -240,10 +242,12 @@ int pv_net_send_copy(struct pv_net *n, const struct pv_net_bytes *bytes, unsigne
     else if (!total || total > PV_PAGE_SIZE)
         err = -XEN_EINVAL;
     else if (!honest)
-        err = -XEN_EIO; /* the next poll will say so */
+        err = -XEN_EIO;
     else
         err = send_copied(n, bytes, count, total, flags);
     leave(n, state);
+    if (!honest)
+        pv_xenbus_fail(&n->bus, LIES);
     call_done(ended);
     return err;
 }
@@ -412,7 +416,7 @@ static unsigned poll_once(struct pv_net *n)
         }
     }
     if (!honest)
-        pv_xenbus_fail(&n->bus, "and says of its rings what can't be");
+        pv_xenbus_fail(&n->bus, LIES);
     return count;
 }
 

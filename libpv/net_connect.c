@@ -12,6 +12,7 @@
 #include <pv/event.h>
 #include <pv/grant.h>
 #include <pv/host.h>
+#include <pv/hypercall.h>
 #include <pv/netflip.h>
 #include "internal.h"
 
@@ -90,8 +91,8 @@ static int prepare(struct pv_net *n)
     return pv_event_handle(n->port, on_event, n);
 }
 
-/* Repeated when the store's transaction is. */
-/* A back-end that knows nothing of exchange never sees the word. */
+/* Repeated when the store's transaction is. A back-end that knows nothing of exchange never sees
+ * the word, which is the last one. */
 static int publish_rings(struct pv_xenbus *bus, uint32_t tx)
 {
     struct pv_net *n = net_of(bus);
@@ -181,12 +182,16 @@ static int read_card(struct pv_net *n, uint32_t id)
 
     pv_format(path, sizeof(path), "device/vif/%u/mac", id);
     rc = pv_xenstore_read(0, path, text, sizeof(text));
-    if (rc < 0)
+    if (rc >= 0 && !parse_mac(text, n->mac))
+        rc = -XEN_EINVAL;
+    if (rc < 0) {
+        pv_format(n->bus.why, sizeof(n->bus.why), "%s is no address: %s", path, pv_error_name(rc));
         return rc;
+    }
     pv_format(path, sizeof(path), "device/vif/%u/mtu", id);
     rc = pv_xenstore_read_number(0, path, &mtu);
     n->mtu = rc == 0 && mtu >= 68 && mtu <= 65521 ? (uint16_t)mtu : 1500;
-    return parse_mac(text, n->mac) ? 0 : -XEN_EINVAL;
+    return 0;
 }
 
 static void forget(struct pv_net *n)
@@ -203,7 +208,7 @@ static void forget(struct pv_net *n)
 int pv_net_open(struct pv_net *n, unsigned nth)
 {
     uint32_t id;
-    int err = pv_xenbus_find(driver.kind, nth, &id);
+    int err = pv_xenbus_find_for(&n->bus, driver.kind, nth, &id);
 
     forget(n);
     if (!n->buffers || n->buffers > PV_NET_SLOTS)
@@ -217,10 +222,20 @@ int pv_net_open(struct pv_net *n, unsigned nth)
     return err;
 }
 
+/* Nothing of the last connection is left, and nobody is shown a packet of it any more. */
+static void end_all(struct pv_net *n)
+{
+    while (__atomic_test_and_set(&n->polling, __ATOMIC_ACQUIRE))
+        pv_host_relax();
+    pv_net_stop(n);
+    release(n);
+    __atomic_clear(&n->polling, __ATOMIC_RELEASE);
+}
+
 void pv_net_close(struct pv_net *n)
 {
     pv_xenbus_close(&n->bus);
-    release(n);
+    end_all(n);
 }
 
 void pv_net_suspend(struct pv_net *n)
@@ -231,7 +246,6 @@ void pv_net_suspend(struct pv_net *n)
 
 int pv_net_resume(struct pv_net *n)
 {
-    pv_net_stop(n); /* the old back-end is gone, with all that it had mapped */
-    release(n);
+    end_all(n); /* the old back-end is gone, with all that it had mapped */
     return pv_xenbus_resume(&n->bus);
 }

@@ -94,7 +94,8 @@ static int act(struct pv_xenbus *bus, enum action action)
         return pv_xenstore_transaction(publish_all, bus);
     case Start:
         err = bus->driver->connect(bus);
-        return err ? err : say(bus, 0, XEN_XenbusStateConnected);
+        /* The back-end may have been found to lie already, by an event. */
+        return err || bus->phase != Connected ? err : say(bus, 0, XEN_XenbusStateConnected);
     case Stop:
         bus->driver->disconnect(bus);
         say(bus, 0, XEN_XenbusStateClosing);
@@ -228,6 +229,20 @@ int pv_xenbus_find(const char *kind, unsigned n, uint32_t *id)
     return 0;
 }
 
+int pv_xenbus_find_for(struct pv_xenbus *bus, const char *kind, unsigned n, uint32_t *id)
+{
+    int err = pv_xenbus_find(kind, n, id);
+
+    __builtin_memset(bus, 0, sizeof(*bus));
+    if (err == -XEN_ENODEV)
+        pv_format(bus->why, sizeof(bus->why), "there is no device/%s that is number %u, from 0",
+                  kind, n);
+    else if (err)
+        pv_format(bus->why, sizeof(bus->why), "device/%s cannot be read: %s", kind,
+                  pv_error_name(err));
+    return err;
+}
+
 static int read_back(struct pv_xenbus *bus)
 {
     char path[64];
@@ -256,10 +271,11 @@ static int open_bus(struct pv_xenbus *bus)
     bus->theirs = BackGone;
     bus->tries = 0;
     bus->watch = (struct pv_xenstore_watch){bus->back_state, changed, bus, 0};
-    if (!err)
-        err = pv_xenstore_watch(&bus->watch);
     if (err)
         return err;
+    err = pv_xenstore_watch(&bus->watch);
+    if (err)
+        return explain(bus, err, pv_error_name(err));
     bus->watching = true;
     wish(bus, DoOpen);
     err = wait_for(bus, Connected);

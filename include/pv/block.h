@@ -79,7 +79,8 @@ struct pv_block_request {
      * Called once; the request and its segments are the caller's again. status 0; -XEN_EIO: an
      * error of the disk, or the device is broken or closed; -XEN_EOPNOTSUPP: the disk can't;
      * -XEN_EBUSY: as EIO, but the back-end still holds pages of this request and may write to them:
-     * don't reuse them.
+     * don't reuse them; -XEN_EINVAL: a frame that has no memory, -XEN_ENOSPC: no grant is left, nor
+     * will one come free by a request of this disk. A request may have been done in part.
      */
     void (*done)(struct pv_block_request *r, int status);
     void *arg; /* the caller's */
@@ -95,8 +96,8 @@ struct pv_block_request {
 struct pv_block_info {
     uint64_t sectors;        /* of 512 bytes */
     uint32_t sector_bytes;   /* the disk's own: requests must be aligned to it */
-    uint32_t physical_bytes; /* better aligned to this */
-    char name[8];            /* "xvda"; "vbdN" for what is no xvd */
+    uint32_t physical_bytes; /* better aligned to this, a power of two and no less */
+    char name[16];           /* "xvda", "xvda1"; "vbdN" for what is no xvd */
     bool readonly, cdrom, removable;
     bool flush, barrier, discard;                    /* what it can */
     uint32_t discard_granularity, discard_alignment; /* bytes */
@@ -139,7 +140,10 @@ struct pv_block {
  */
 int pv_block_open(struct pv_block *d, unsigned n);
 
-/* Ends what is under way with -XEN_EIO and lets go of everything. */
+/*
+ * Gives what is under way five seconds, ends the rest with -XEN_EIO and lets go of everything.
+ * Waits for the back-end: not from a done() or an event handler.
+ */
 void pv_block_close(struct pv_block *d);
 
 /* See above. 0, or the error of opening again; then the device is broken. */

@@ -19,9 +19,10 @@
  *
  * Receiving: libpv lends `buffers` pages of pv_host_page_alloc(). What has arrived is shown to
  * received() piece by piece, in the pages where it is. It returns false when it is through with
- * them; or true to keep them: then they are the kernel's, and libpv allocates others. With
- * `exchange` and a back-end that knows it (netflip.h), pages come from the network card without a
- * copy; the kernel sees no difference, for its frame numbers stay what they were.
+ * them; or true to keep them: then they are the kernel's, and libpv allocates others. If there are
+ * none, fewer are lent, until a pv_net_poll() finds more: who may be without memory polls at times.
+ * With `exchange` and a back-end that knows it (netflip.h), pages come from the network card
+ * without a copy; the kernel sees no difference, for its frame numbers stay what they were.
  *
  * Checksums: PV_NET_BLANK on a packet to send says that TCP's or UDP's covers the pseudo header
  * only and that whoever takes it off the wire computes the rest. A kernel that can take such
@@ -98,13 +99,14 @@ PV_RING(pv_net_tx, struct xen_netif_tx_request, struct xen_netif_tx_response)
 PV_RING(pv_net_rx, struct xen_netif_rx_request, struct xen_netif_rx_response)
 
 struct pv_net {
-    /* The kernel's, set before open; 0 and NULL are defaults. */
+    /* The kernel's, set before open; 0 and NULL are defaults: PV_NET_BUFFERS, what arrives is
+     * dropped, libpv's handler polls. */
     bool (*received)(struct pv_net *n, const struct pv_net_packet *p);
     void (*wake)(struct pv_net *n);
     void *arg;
-    uint16_t buffers;
-    bool blank;    /* packets with PV_NET_BLANK are welcome */
-    bool exchange; /* pages may be exchanged */
+    uint16_t buffers; /* pages to receive into, at most PV_NET_SLOTS */
+    bool blank;       /* packets with PV_NET_BLANK are welcome */
+    bool exchange;    /* pages may be exchanged */
     /* What the card is, after open. */
     uint8_t mac[6];
     uint16_t mtu;   /* bytes of payload behind the 14 of Ethernet */
@@ -119,7 +121,8 @@ struct pv_net {
     xen_grant_ref_t tx_ref[PV_NET_SLOTS];     /* of a fragment under way */
     struct pv_net_page tx_copy[PV_NET_SLOTS]; /* pages for copies, made when first needed */
     struct pv_net_page rx_page[PV_NET_SLOTS]; /* lent */
-    pfn_t spare[PV_NET_SLOTS];                /* pages that are not lent at the moment */
+    /* Pages that are not lent at the moment. All may be, besides those of a packet half arrived. */
+    pfn_t spare[PV_NET_SLOTS + PV_NET_FRAGMENTS];
     struct pv_net_page ring_page[2];
     struct pv_net_fragment piece[PV_NET_FRAGMENTS]; /* of the packet that arrives */
     uint16_t pieces, piece_flags, spares, posted;
@@ -132,14 +135,21 @@ struct pv_net {
 /*
  * Opens the nth card, in the order of their numbers. *n is the caller's, with its first fields set,
  * and stays where it is until pv_net_close(). Waits for the back-end. Errors as of
- * pv_xenbus_open(), and -XEN_ENOMEM, -XEN_ENOSPC (grants, ports); pv_xenbus_why(&n->bus) says more.
+ * pv_xenbus_open(), -XEN_ENOMEM, -XEN_ENOSPC (grants, ports), -XEN_EOPNOTSUPP: a back-end that does
+ * not copy, -XEN_EINVAL: an address that is none; pv_xenbus_why(&n->bus) says more.
  */
 int pv_net_open(struct pv_net *n, unsigned nth);
+
+/*
+ * Ends what is being sent with -XEN_EIO and lets go of everything; what was kept stays the
+ * kernel's. Waits for the back-end, and for a pv_net_poll() on another vCPU: not from an event
+ * handler.
+ */
 void pv_net_close(struct pv_net *n);
 
 /*
  * Around a suspend: pv_net_suspend(); then pv_xenstore_reconnect() and pv_net_resume(). What was
- * being sent is lost (-XEN_EIO).
+ * being sent is lost (-XEN_EIO). resume: 0, or as open.
  */
 void pv_net_suspend(struct pv_net *n);
 int pv_net_resume(struct pv_net *n);

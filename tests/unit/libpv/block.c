@@ -176,7 +176,7 @@ Test(block, requests_that_make_no_sense)
     cr_assert_eq(pv_block_rw(&d, PV_BLOCK_READ, DISK_SECTORS - 1, pfn(MINE), 0, 512), 0);
     cr_assert_eq(disk.requests, 1, "the back-end saw the good one alone");
     /* Frames that are not there end the request, not the device. */
-    cr_assert_eq(pv_block_rw(&d, PV_BLOCK_READ, 0, pfn(NR_PAGES + 9), 0, 512), -XEN_ENOSPC);
+    cr_assert_eq(pv_block_rw(&d, PV_BLOCK_READ, 0, pfn(NR_PAGES + 9), 0, 512), -XEN_EINVAL);
     cr_assert_eq(pv_block_rw(&d, PV_BLOCK_READ, 0, pfn(MINE), 0, 512), 0);
 }
 
@@ -200,6 +200,28 @@ Test(block, an_error_of_the_disk_is_the_requests_alone)
     cr_assert_eq(pv_block_rw(&d, PV_BLOCK_WRITE, 0, pfn(MINE), 0, 24 * 4096), -XEN_EIO);
     cr_assert_eq(pv_block_rw(&d, PV_BLOCK_READ, 0, pfn(MINE), 0, 4096), 0);
     cr_assert(pv_xenbus_connected(&d.bus));
+}
+
+/* A request that cannot be sent is refused when its turn comes, and holds up nobody. */
+Test(block, a_frame_that_is_not_there_holds_up_nobody)
+{
+    static struct pv_block_segment s[] = {{{MINE}, 0, 512}, {{NR_PAGES + 9}, 0, 512}};
+    static struct pv_block_request r[3];
+
+    open_disk();
+    disk.hold = true;
+    for (unsigned i = 0; i < 3; i++) {
+        r[i] = (struct pv_block_request){
+            .op = PV_BLOCK_READ, .segs = &s[i == 1], .nr_segs = 1, .done = count};
+        cr_assert_eq(pv_block_submit(&d, &r[i]), 0);
+    }
+    cr_assert_eq(ended, 1);
+    cr_assert_eq(r[1].status, -XEN_EINVAL);
+    cr_assert_eq(disk.nr_held, 2);
+    disk.hold = false;
+    pv_sched_yield();
+    cr_assert_eq(ended, 3);
+    cr_assert_eq(failed, 1);
 }
 
 /* Liars: the device is broken, everything ends once, nothing else happens -------------------- */
@@ -343,6 +365,7 @@ Test(xenbus, a_timeout_names_the_side_that_was_waited_for)
 Test(xenbus, no_such_device)
 {
     cr_assert_eq(pv_block_open(&d, 1), -XEN_ENODEV, "there is one");
+    cr_assert_str_eq(pv_xenbus_why(&d.bus), "there is no device/vbd that is number 1, from 0");
     world_rm(HOME "device");
     cr_assert_eq(pv_block_open(&d, 0), -XEN_ENODEV);
     world_write(DISK_FRONT "/state", "1");
@@ -365,6 +388,28 @@ Test(xenbus, devices_in_the_order_of_their_numbers)
     cr_assert_eq(pv_xenbus_find("vbd", 3, &id), -XEN_ENODEV);
 }
 
+Test(xenbus, names_of_disks)
+{
+    static const struct {
+        unsigned id;
+        const char *name;
+    } disks[] = {
+        {51712, "xvda"},
+        {51713, "xvda1"},
+        {51967, "xvdp15"},
+        {1 << 28, "xvda"},
+        {1 << 28 | 16 << 8 | 19, "xvdq19"},
+        {1 << 28 | 25 << 8 | 255, "xvdz255"},
+        {2048, "vbd2048"},
+        {1 << 28 | 26 << 8, "vbd268442112"},
+    };
+
+    for (unsigned i = 0; i < PV_ARRAY_SIZE(disks); i++) {
+        pv_block_name(&d.info, disks[i].id);
+        cr_assert_str_eq(d.info.name, disks[i].name, "%u is %s", disks[i].id, d.info.name);
+    }
+}
+
 Test(xenbus, offers_that_no_disk_makes)
 {
     disk.sector_size = 1000;
@@ -379,6 +424,11 @@ Test(xenbus, offers_that_no_disk_makes)
     cr_assert_eq(world_grants(), 0);
     disk.sectors = 8;
     open_disk();
+    cr_assert_eq(d.info.physical_bytes, 512, "0 is nonsense, and only advice");
+    pv_block_close(&d);
+    disk.physical = 4096;
+    open_disk();
+    cr_assert_eq(d.info.physical_bytes, 4096);
 }
 
 Test(xenbus, a_transaction_that_conflicts_publishes_again)
@@ -425,4 +475,22 @@ Test(xenbus, resume_makes_requests_once_more)
         cr_assert_eq(disk.bytes[i * 512], 'r');
     }
     cr_assert_eq(world_grants(), 1);
+}
+
+/* Closed instead: nobody waits for ever. */
+Test(xenbus, a_suspended_disk_that_is_closed_ends_its_requests)
+{
+    static struct pv_block_segment s = {{MINE}, 0, 512};
+    struct pv_block_request r = {.op = PV_BLOCK_READ, .segs = &s, .nr_segs = 1, .done = count};
+    struct pv_block_request late = r;
+
+    open_disk();
+    disk.hold = true;
+    cr_assert_eq(pv_block_submit(&d, &r), 0);
+    pv_block_suspend(&d);
+    cr_assert_eq(pv_block_submit(&d, &late), 0, "it waits for the resume");
+    pv_block_close(&d);
+    cr_assert_eq(ended, 2);
+    cr_assert_eq(failed, 2);
+    cr_assert_eq(pv_block_submit(&d, &r), -XEN_EIO);
 }

@@ -50,6 +50,7 @@ static void describe(void)
 {
     world_write(DISK_BACK "/sectors", "%lu", (unsigned long)disk.sectors);
     world_write(DISK_BACK "/sector-size", "%u", disk.sector_size ? disk.sector_size : 512);
+    world_write(DISK_BACK "/physical-sector-size", "%u", disk.physical);
     world_write(DISK_BACK "/info", "%u", disk.readonly ? XEN_VDISK_READONLY : 0);
 }
 

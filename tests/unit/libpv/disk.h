@@ -15,7 +15,7 @@
 extern struct disk {
     char bytes[DISK_SECTORS * 512];
     /* Features, as it will offer them. */
-    unsigned indirect, flush, barrier, discard, readonly, sector_size;
+    unsigned indirect, flush, barrier, discard, readonly, sector_size, physical;
     uint64_t sectors;
     /* What happened. */
     unsigned requests, most_pieces, flushes, barriers, discards, indirects, events;

@@ -13,9 +13,9 @@
 #include <pv/pv.h>
 #include "libpv/internal.h"
 
-#define NR_PAGES  64
+#define NR_PAGES  512
 #define FIRST_MFN 0x1000
-#define NR_MFNS   0x1100
+#define NR_MFNS   0x1300
 
 /* A hypercall that was made. Arrays and structures that it named are copied as far as they fit. */
 struct fake_call {

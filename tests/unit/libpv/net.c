@@ -466,6 +466,45 @@ Test(net, a_liar_about_what_arrives)
     }
 }
 
+/* Who only sends hears of it, too. */
+Test(net, a_liar_towards_a_sender)
+{
+    open_card();
+    pv_events_disable();
+    nic.mangle = liar;
+    lie = 0;
+    cr_assert_eq(pv_net_send_copy(&card, &(struct pv_net_bytes){"x", 1}, 1, 0), 0);
+    cr_assert_eq(pv_net_send_copy(&card, &(struct pv_net_bytes){"x", 1}, 1, 0), -XEN_EIO);
+    cr_assert_not(pv_xenbus_connected(&card.bus));
+    nic.mangle = NULL;
+    cr_assert_eq(pv_net_send_copy(&card, &(struct pv_net_bytes){"x", 1}, 1, 0), -XEN_EIO);
+    pv_net_close(&card);
+    cr_assert_eq(world_grants(), 0);
+}
+
+/* All buffers lent, and as many pages more as a packet has that came while they were. */
+Test(net, as_many_pages_as_there_can_be)
+{
+    card.buffers = PV_NET_SLOTS;
+    open_card();
+    cr_assert_eq(card.posted, PV_NET_SLOTS);
+    for (unsigned i = 0; i + 1 < PV_NET_FRAGMENTS; i++) {
+        deliver_raw((struct xen_netif_rx_response){.status = 60, .flags = XEN_NETRXF_more_data},
+                    true);
+        delivered();
+    }
+    cr_assert_eq(card.posted, PV_NET_SLOTS);
+    deliver_raw((struct xen_netif_rx_response){.status = 60}, true);
+    delivered();
+    cr_assert_eq(packets, 1);
+    cr_assert_eq(card.posted, PV_NET_SLOTS);
+    pv_net_stop(&card);
+    cr_assert_eq(card.spares, PV_NET_SLOTS + PV_NET_FRAGMENTS - 1);
+    for (unsigned i = 0; i < card.spares; i++)
+        for (unsigned k = 0; k < i; k++)
+            cr_assert_neq(card.spare[i].n, card.spare[k].n, "each once");
+}
+
 Test(net, a_packet_without_end)
 {
     card.buffers = 64;
