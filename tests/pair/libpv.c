@@ -1,171 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libpv.c - libpv and the hypervisor's core in one process, with sanitizers looking on.
+ * libpv.c - libpv against the hypervisor itself: what each header promises, asked of the core.
  *
- * pv_trap() is a call of the core's dispatcher. The guest's memory is real memory of this process,
- * mapped as the guest's validated page tables say: a page table is read-only here as well, and a
- * pointer into an address space works after that space was switched to. An event callback runs
- * at the end of a hypercall, as on a machine.
- *
- * Each essay runs in a child of its own, on a fresh machine, and ends with an audit of all frame
- * counts. The last verdict is about the essays: each hypercall of hypercalls.def was made. TAP.
+ * The last verdict is about the essays: each hypercall of hypercalls.def was made. TAP.
  */
+#include "pair.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <pv/pv.h>
 #include "core/event.h"
 #include "core/guest_mem.h"
 #include "core/misc.h"
 #include "core/sched.h"
 #include "core/time.h"
-#include "libpv/internal.h"
-#include "tests/support/hosted.h"
 
-enum { PAGES = 1024, INFO = 1, CONSOLE = 2, WINDOWS = 4, FIRST_FREE = 32, ROWS = 64 };
-#define USER 0x300000000000ul /* an L4 slot that the kernel doesn't use */
-#define RW   (PV_PRESENT | PV_WRITE | PV_USER | PV_ACCESSED | PV_DIRTY)
-#define RO   (PV_PRESENT | PV_USER | PV_ACCESSED)
-
-static struct hosted_guest *g;
-static struct xen_start_info *si;
-static unsigned *made; /* shared with all essays: calls by number */
-static unsigned calls;
-
-static void fail(int line, const char *what)
-{
-    printf("# libpv.c:%d: %s\n", line, what);
-    fflush(stdout);
-    _exit(1);
-}
-#define WANT(cond) ((cond) ? (void)0 : fail(__LINE__, #cond))
-/* The hypervisor refuses, with this error and for this reason. */
-#define REFUSED(call, error, rule)               \
-    do {                                         \
-        uint64_t before = reason_counts[rule];   \
-        WANT((call) == -(error));                \
-        WANT(reason_counts[rule] == before + 1); \
-    } while (0)
-
-/* The way into the hypervisor, and libpv's assembly, which nothing here executes ------------ */
-
-static void upcall(void)
-{
-    struct xen_vcpu_info *info = g->v->info;
-
-    if (!info->evtchn_upcall_pending || info->evtchn_upcall_mask || !pv_machine.shared)
-        return;
-    info->evtchn_upcall_mask = 1;
-    pv_event_dispatch(NULL);
-    info->evtchn_upcall_mask = 0;
-}
-
-int64_t pv_trap(uint64_t nr, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
-{
-    long rc;
-
-    (void)a5;
-    if (nr < ROWS)
-        made[nr]++;
-    calls++;
-    rc = hosted_call(g->v, nr, a1, a2, a3, a4);
-    hosted_sync();
-    upcall();
-    return rc;
-}
-
-uint64_t pv_cpu_tsc(void)
-{
-    return plat_tsc();
-}
-
-void pv_cpu_id(uint32_t leaf, uint32_t subleaf, struct pv_cpuid *out)
-{
-    (void)leaf, (void)subleaf;
-    memset(out, 0, sizeof(*out));
-}
-
-const char pv_trap_stubs[16 * PV_TRAP_VECTORS], pv_trap_crit_begin[8], pv_trap_crit_end[1];
-_Noreturn void pv_trap_resume(struct pv_regs *regs);
-_Noreturn void pv_trap_resume(struct pv_regs *regs)
-{
-    (void)regs;
-    abort();
-}
-#define NEVER(name)                        \
-    void name(void *area, uint64_t parts); \
-    void name(void *area, uint64_t parts)  \
-    {                                      \
-        (void)area, (void)parts;           \
-        abort();                           \
-    }
-NEVER(pv_fpu_fxsave)
-NEVER(pv_fpu_fxrstor)
-NEVER(pv_fpu_xsave)
-NEVER(pv_fpu_xrstor)
-void pv_fpu_enable(uint64_t parts)
-{
-    (void)parts;
-    __builtin_trap();
-}
-
-/* The kernel: hooks of host.h --------------------------------------------------------------- */
-
-static uint64_t free_page[PAGES], free_pages, windows;
-
-pfn_t pv_host_page_alloc(void)
-{
-    return free_pages ? pfn(free_page[--free_pages]) : PV_PFN_INVALID;
-}
-
-void pv_host_page_free(pfn_t frame)
-{
-    /* It must be ordinary memory again. */
-    memset(pv_host_page_va(frame), 0x99, PV_PAGE_SIZE);
-    free_page[free_pages++] = frame.n;
-}
-
-void *pv_host_window_alloc(unsigned pages)
-{
-    void *va = (void *)hosted_va(WINDOWS + windows);
-
-    windows += pages;
-    return windows <= FIRST_FREE - WINDOWS ? va : NULL;
-}
-
-_Noreturn void pv_host_panic(const char *why)
-{
-    fail(0, why);
-    abort();
-}
-
-/* A fresh machine with one guest of two vCPUs, at the first instruction of its kernel. */
-static void boot(void)
-{
-    hosted_init(8192);
-    hosted.quiet = hosted.host_pointers = true;
-    hv.noexit = 1;
-    g = hosted_guest(1, PAGES, 2);
-    hosted_run(g->v);
-    hosted_window(HOSTED_BASE, PAGES);
-    hosted_window(USER, 512);
-    for (uint64_t i = g->l4 - 1; i >= FIRST_FREE; i--)
-        free_page[free_pages++] = i;
-    si = (void *)hosted_va(INFO);
-    memset(si, 0, PV_PAGE_SIZE);
-    si->nr_pages = PAGES;
-    si->shared_info = mfn_to_maddr(g->d->shared_mfn);
-    si->console.domU.mfn = hosted_mfn(g, CONSOLE).n;
-    si->pt_base = hosted_va(g->l4);
-    si->nr_pt_frames = g->tables;
-    si->mfn_list = (uintptr_t)g->p2m;
-    strcpy((char *)si->cmd_line, "role=front");
-    pv_machine.m2p = frame_m2p;
-    WANT(pv_start_init(si, (void *)HOSTED_BASE) == 0);
-}
+#define RW (PV_PRESENT | PV_WRITE | PV_USER | PV_ACCESSED | PV_DIRTY)
+#define RO (PV_PRESENT | PV_USER | PV_ACCESSED)
 
 static volatile uint64_t *at(uint64_t va)
 {
@@ -200,7 +49,7 @@ static void start_of_day(void)
 static void create_switch_update(void)
 {
     pfn_t a = pv_host_page_alloc(), b = pv_host_page_alloc();
-    uint64_t before = free_pages;
+    uint64_t before = pair.free_pages;
     struct pv_space s, t;
 
     *linear(a) = 1;
@@ -224,7 +73,7 @@ static void create_switch_update(void)
 
     WANT(pv_space_switch(pv_space_kernel()) == 0);
     WANT(pv_space_destroy(&s) == 0 && pv_space_destroy(&t) == 0);
-    WANT(free_pages == before);
+    WANT(pair.free_pages == before);
 }
 
 static void refusals(void)
@@ -247,22 +96,22 @@ static void refusals(void)
 
 static void out_of_pages(void)
 {
-    uint64_t all = free_pages;
+    uint64_t all = pair.free_pages;
     struct pv_space s;
 
-    for (free_pages = 0; free_pages < 2; free_pages++)
+    for (pair.free_pages = 0; pair.free_pages < 2; pair.free_pages++)
         WANT(pv_space_create(&s) == -XEN_ENOMEM);
-    WANT(free_pages == 2 && pv_space_create(&s) == 0 && free_pages == 0);
+    WANT(pair.free_pages == 2 && pv_space_create(&s) == 0 && pair.free_pages == 0);
     /* Three tables are wanted, and there are fewer. Those that were made stay, and are used. */
     for (uint64_t have = 0; have < 3; have++) {
-        free_pages = have ? 1 : 0;
-        free_page[0] = all - have;
+        pair.free_pages = have ? 1 : 0;
+        pair.free_page[0] = all - have;
         WANT(pv_space_map(&s, USER, pfn(FIRST_FREE), RW) == -XEN_ENOMEM);
     }
-    free_page[0] = all - 10;
-    free_pages = 1;
+    pair.free_page[0] = all - 10;
+    pair.free_pages = 1;
     WANT(pv_space_map(&s, USER, pfn(FIRST_FREE), RW) == 0);
-    WANT(pv_space_destroy(&s) == 0 && free_pages == 5);
+    WANT(pv_space_destroy(&s) == 0 && pair.free_pages == 5);
 }
 
 static void lazily(void)
@@ -274,13 +123,13 @@ static void lazily(void)
 
     WANT(pv_space_create(&s) == 0 && pv_space_map(&s, USER, page, RW) == 0);
     WANT(pv_space_switch(&s) == 0);
-    before = calls;
+    before = pair.calls;
     pv_lazy_begin(&b);
     for (unsigned i = 1; i <= 100; i++)
         pv_space_map(&s, USER + i * PV_PAGE_SIZE, page, RW);
     pv_tlb_flush();
-    WANT(calls == before);
-    WANT(pv_lazy_end() == 0 && calls == before + 1);
+    WANT(pair.calls == before);
+    WANT(pv_lazy_end() == 0 && pair.calls == before + 1);
     *linear(page) = 55;
     WANT(*at(USER + 100 * PV_PAGE_SIZE) == 55);
 
@@ -586,10 +435,7 @@ static void an_end(void)
 
 /* The verdict --------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *what;
-    void (*run)(void);
-} essays[] = {
+static const struct pair_essay essays[] = {
     {"start of day: p2m, m2p, shared_info, console", start_of_day},
     {"address spaces: create, switch, update, destroy", create_switch_update},
     {"what is refused has a reason and changes nothing", refusals},
@@ -609,25 +455,6 @@ static const struct {
     {"shutdown", an_end},
 };
 
-static bool passes(void (*run)(void))
-{
-    int status;
-    pid_t child;
-
-    fflush(stdout);
-    child = fork();
-    if (child == 0) {
-        boot();
-        run();
-        if (frame_audit() != 0)
-            fail(__LINE__, "the audit finds wrong counts");
-        fflush(stdout);
-        _exit(0);
-    }
-    waitpid(child, &status, 0);
-    return status == 0;
-}
-
 static const struct {
     unsigned nr;
     const char *name;
@@ -643,22 +470,14 @@ static const struct {
 
 int main(void)
 {
-    unsigned n = 0, failed = 0, never = 0;
+    unsigned n = PV_ARRAY_SIZE(essays), failed = pair_run(essays, n), never = 0;
 
-    made =
-        mmap(NULL, ROWS * sizeof(*made), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    for (unsigned i = 0; i < PV_ARRAY_SIZE(essays); i++) {
-        bool ok = passes(essays[i].run);
-
-        printf("%sok %u - %s\n", ok ? "" : "not ", ++n, essays[i].what);
-        failed += !ok;
-    }
     for (unsigned i = 0; i < PV_ARRAY_SIZE(rows); i++)
-        if (!made[rows[i].nr]) {
+        if (!pair.made[rows[i].nr]) {
             printf("# %s was never called\n", rows[i].name);
             never++;
         }
-    printf("%sok %u - every hypercall of the table was made\n", never ? "not " : "", ++n);
-    printf("1..%u\n", n);
+    printf("%sok %u - every hypercall of the table was made\n", never ? "not " : "", n + 1);
+    printf("1..%u\n", n + 1);
     return failed || never;
 }
