@@ -25,7 +25,7 @@ free_memory() { "$pvctl" list --json "$1" | sed -n 's/.*"free_memory": \([0-9]*\
 tick() { "$pvctl" console --dump ticker | sed -n 's/^tick //p' | tail -n 1; }
 
 # -- a machine, and guests in it -----------------------------------------------------------
-pv up --machine m --memory 512M && [ "$(cat out)" = m ]
+pv up --json --machine m --memory 512M && grep -q '"machine": "m"' out && grep -q '"live": true' out
 verdict 'a machine without guests comes up'
 pv list m && grep -q '^m .*no guests' out
 verdict 'and is listed'
@@ -40,6 +40,9 @@ verdict 'and run'
 pv create --kernel "$echo" --name left
 [ $? = 2 ] && grep -q 'CONTROL_NAME' err
 verdict 'a name is taken once'
+pv create --kernel "$echo" --name talker --net user
+[ $? = 2 ] && grep -q 'has no way out' err
+verdict 'and no network is promised that there is not'
 pv create --kernel "$hello" --name big --mem 4G
 [ $? = 2 ] && grep -q 'MACHINE_MEMORY' err && pv list && ! grep -q big out
 verdict 'one that does not fit is refused with its rule, and nothing is left of it'
@@ -57,14 +60,15 @@ pv unpause ticker
 [ $? = 2 ] && grep -q 'CONTROL_NOT_PAUSED' err && pv why host && grep -q 'CONTROL_NOT_PAUSED' out
 verdict 'what the host is refused has a reason, too'
 
-pv trace --machine m on switch disk && until_says 'd2v0 *switch  *runs' trace --machine m && pv trace --machine m off && pv trace --json --machine m && grep -q '"class": "switch"' out
+pv trace --machine m on switch --json disk && tr -d ' \n' <out | grep -q '"classes":\["switch","disk"\]' && until_says 'd2v0 *switch  *runs' trace --machine m && pv trace --machine m off && pv trace --json --machine m && grep -q '"class": "switch"' out
 verdict 'the trace is switched on, shown, and off'
 
 # -- console and store -----------------------------------------------------------------------------
 pv store ls /local/domain/2 && grep -q '^name = "left"$' out && grep -q '^  availability = "online"$\|^    availability = "online"$' out
 verdict 'the store is shown'
 pv store write /tool/test 'a value' && pv store read /tool/test && [ "$(cat out)" = 'a value' ] &&
-    pv store ls /tool --json && grep -q '"/tool/test": "a value"' out && pv store rm /tool/test && ! pv store read /tool/test
+    pv store ls /tool --json && grep -q '"/tool/test": "a value"' out && pv store rm /tool/test && ! pv store read /tool/test &&
+    pv store write --json /tool/test other && grep -q '"value": "other"' out && pv store rm --json /tool/test && grep -q '"value": null' out
 verdict 'and changed'
 pv shutdown left && pv store read /local/domain/2/control/shutdown && [ "$(cat out)" = poweroff ]
 verdict 'a guest is asked to end'

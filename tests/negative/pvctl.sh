@@ -208,6 +208,7 @@ done
 refuse 'create: no such machine' 'no machine "m"' create --machine m --kernel "$image"
 refuse 'create: nothing' 'nothing to create' create
 refuse 'create: a machine.s option' '--cpu is about a machine' create --kernel "$image" --cpu max
+refuse 'create: a forwarded port' 'hostfwd= is about a machine' create --kernel "$image" --net user,hostfwd=8080:80
 refuse 'create: no such file' 'nowhere: cannot be read' create --kernel nowhere
 for c in destroy pause unpause shutdown; do
     refuse "$c: whom?" "$c wants a guest" $c
@@ -217,6 +218,7 @@ done
 refuse 'store: what?' 'store wants ls' store
 refuse 'store: read what?' 'store wants ls' store read
 refuse 'store: write what?' 'store wants ls' store write /a
+refuse 'store: which machine?' 'machine wants a name' store ls --machine
 refuse 'store: no such thing' 'store wants ls' store eat /a
 refuse 'trace: no such class' 'no class banana' trace on banana
 refuse 'trace: on what?' 'trace on wants a class' trace on

@@ -82,7 +82,8 @@ struct plan {
     char *hv_args;    /* more of the hypervisor's command line */
     uint64_t memory;  /* of the machine, bytes; 0: enough for the guests */
     bool icount, gdb, keep, stages, verbose, quiet;
-    bool up; /* in the background, and stays when there is no guest */
+    bool up;   /* in the background, and stays when there is no guest */
+    bool json; /* up: tells of the machine so */
     char **qemu_args;
     size_t nr_qemu_args;
     struct guest guest[MAX_GUESTS];

@@ -38,13 +38,6 @@ static bool take_flag(int *argc, char **argv, const char *flag)
     return true;
 }
 
-static void print_json(json_t *j)
-{
-    json_dumpf(j, stdout, JSON_INDENT(2));
-    printf("\n");
-    json_decref(j);
-}
-
 /* What there is of the guest now, as JSON. */
 static json_t *guest_json(struct channel *c, unsigned domid)
 {
@@ -64,7 +57,8 @@ static json_t *guest_json(struct channel *c, unsigned domid)
 
 int command_up(int argc, char **argv)
 {
-    struct plan p = {.up = true, .quiet = true};
+    bool json = take_flag(&argc, argv, "--json");
+    struct plan p = {.up = true, .quiet = true, .json = json};
     int rc = plan_from_args(&p, argc, argv);
 
     if (!rc)
@@ -179,6 +173,20 @@ static int find_disks(const struct channel *c, struct guest *g)
     return 0;
 }
 
+/* Only a machine that was started with a way out has one. */
+static int check_net(const struct channel *c, const struct guest *g)
+{
+    char *uplink = xasprintf("%s/uplink", c->dir);
+    bool has = access(uplink, F_OK) == 0;
+
+    free(uplink);
+    if (has || g->net != NET_USER)
+        return 0;
+    return say_bad("guest %s: the machine \"%s\" has no way out, which is for one that is started "
+                   "with a guest of --net user; give --net switch.",
+                   g->name, c->machine);
+}
+
 static int create_guest(struct channel *c, const struct guest *g, bool paused, json_t *all)
 {
     char *words = machine_guest_text(g), *text;
@@ -218,7 +226,8 @@ static int check_create(const struct plan *p)
                    {p->hv_args, "--hv-args"}, {p->memory, "--memory"},
                    {p->icount, "--icount"},   {p->gdb, "--gdb"},
                    {p->keep, "--keep"},       {p->nr_qemu_args, "--qemu-arg"},
-                   {p->stages, "--stages"},   {p->verbose || p->quiet, "--verbose or --quiet"}};
+                   {p->stages, "--stages"},   {p->verbose || p->quiet, "--verbose or --quiet"},
+                   {p->forwards, "hostfwd="}};
 
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         if (options[i].given)
@@ -245,13 +254,14 @@ int command_create(int argc, char **argv)
         rc = plan_check(&p);
     if (!rc && !(rc = channel_open(&c, p.machine))) {
         for (size_t i = 0; i < p.guests && !rc; i++)
-            rc = find_disks(&c, &p.guest[i]);
+            if (!(rc = check_net(&c, &p.guest[i])))
+                rc = find_disks(&c, &p.guest[i]);
         for (size_t i = 0; i < p.guests && !rc; i++)
             rc = create_guest(&c, &p.guest[i], paused, all);
         channel_close(&c);
     }
     if (json && json_array_size(all))
-        json_dumpf(all, stdout, JSON_INDENT(2)), printf("\n");
+        print_json(json_incref(all));
     json_decref(all);
     plan_free(&p);
     return rc;

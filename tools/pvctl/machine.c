@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "disk.h"
@@ -166,14 +167,19 @@ static void remove_files(const char *dir)
         closedir(d);
 }
 
-/* Take dir's lock: the descriptor, or -1 if a live pvctl has it. */
-static int take_lock(const char *dir)
+/* Take dir's lock: the descriptor, or -1 if a live pvctl has it. One that only lists machines has it
+ * for a moment, which is what more than one try is for. */
+static int take_lock(const char *dir, int tries)
 {
     char *path = xasprintf("%s/lock", dir);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     free(path);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (--tries > 0) {
+            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+            continue;
+        }
         close(fd);
         return -1;
     }
@@ -196,7 +202,7 @@ static int make_directory(struct machine *m, const struct plan *p)
         else
             m->dir = xasprintf("%s/%s-%d", base, p->guest[0].name, (int)getpid());
         if (own_directory(m->dir))
-            m->lock = take_lock(m->dir);
+            m->lock = take_lock(m->dir, 20);
         if (m->lock < 0) {
             free(m->dir);
             m->dir = NULL;
@@ -207,7 +213,7 @@ static int make_directory(struct machine *m, const struct plan *p)
         return say_bad("the machine \"%s\" is running already; give another --machine NAME.",
                        p->machine ? p->machine : p->guest[0].name);
     /* What an earlier run left there, the lock excepted. */
-    for (const char *const *f = (const char *const[]){"ram", "keep", NULL}; *f; f++) {
+    for (const char *const *f = (const char *const[]){"ram", "keep", "uplink", NULL}; *f; f++) {
         char *path = xasprintf("%s/%s", m->dir, *f);
 
         unlink(path);
@@ -262,7 +268,7 @@ static void list_base(const char *base, struct machine_entry **list, size_t *n)
         int lock = -1;
 
         if (e->d_name[0] != '.' && stat(ram, &st) == 0) {
-            lock = take_lock(dir);
+            lock = take_lock(dir, 1);
             if (lock < 0 || access(keep, F_OK) == 0) {
                 struct machine_entry *bigger = realloc(*list, (*n + 1) * sizeof(**list));
 
@@ -476,6 +482,12 @@ static void drives(struct machine *m, const struct plan *p)
 /* The machine's network card. It needs no program of its own to boot from. */
 static void uplink(struct machine *m, const struct plan *p)
 {
+    char *mark = xasprintf("%s/uplink", m->dir);
+    int fd = p->uplink ? open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    free(mark);
     if (!p->uplink)
         return;
     ARGS(m, "-netdev");

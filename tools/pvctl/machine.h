@@ -6,6 +6,7 @@
  *   BASE/NAME/control  the shim's control channel: a socket (server.h)
  *   BASE/NAME/lock     held while pvctl runs it; a free lock means that it has ended
  *   BASE/NAME/keep     it has ended, and its memory is to stay readable
+ *   BASE/NAME/uplink   it has a network card to the host's network
  *   BASE/NAME/dom0     with a dom0: its initramfs
  *   BASE/NAME/kN, rN, dN  links to the guests' files, so that no name confuses QEMU
  *

@@ -13,6 +13,7 @@
 #include "image.h"
 #include "run.h"
 #include "say.h"
+#include "show.h"
 #include "stage.h"
 #include "view.h"
 
@@ -29,26 +30,44 @@ static int command_run(int argc, char **argv)
     return rc;
 }
 
-static int command_check(int argc, char **argv)
+/* One image; all: tell it there. */
+static int check_image(const char *file, json_t *all)
 {
-    int rc = 0;
+    struct image_info f;
+    char *why;
+    int rc = image_check_file(file, &f, NULL, &why) ? EXIT_USAGE : 0;
 
-    if (argc == 0)
-        return say_bad("check wants one or more kernel images.");
-    for (int i = 0; i < argc; i++) {
-        struct image_info f;
-        char *why;
-
-        if (image_check_file(argv[i], &f, NULL, &why)) {
-            rc = say_bad("%s", why);
-            free(why);
-            continue;
-        }
-        printf("%s: a PV kernel%s%s at %#llx-%#llx (%llu KiB), entered at %#llx\n", argv[i],
+    if (rc && all)
+        json_array_append_new(all,
+                              json_pack("{s:s,s:b,s:s}", "file", file, "boots", 0, "why", why));
+    else if (rc)
+        say_bad("%s", why);
+    else if (all)
+        json_array_append_new(all, json_pack("{s:s,s:b,s:s,s:I,s:I,s:I,s:s}", "file", file, "boots",
+                                             1, "guest_os", f.guest_os, "start",
+                                             (json_int_t)f.kstart, "end", (json_int_t)f.kend,
+                                             "entry", (json_int_t)f.entry, "needs", f.needs));
+    else
+        printf("%s: a PV kernel%s%s at %#llx-%#llx (%llu KiB), entered at %#llx\n", file,
                *f.guest_os ? " of " : "", f.guest_os, (unsigned long long)f.kstart,
                (unsigned long long)f.kend, (unsigned long long)(f.kend - f.kstart) >> 10,
                (unsigned long long)f.entry);
-    }
+    free(why);
+    return rc;
+}
+
+static int command_check(int argc, char **argv)
+{
+    bool json = argc > 0 && !strcmp(argv[0], "--json");
+    json_t *all = json ? json_array() : NULL;
+    int rc = argc > json ? 0 : say_bad("check wants one or more kernel images.");
+
+    for (int i = json; i < argc; i++)
+        if (check_image(argv[i], all))
+            rc = EXIT_USAGE;
+    if (json && argc > 1)
+        print_json(json_incref(all));
+    json_decref(all);
     return rc;
 }
 
@@ -66,7 +85,8 @@ static const struct command {
      "    [--disk FILE[,ro]] [--net user|switch|none] [--cmdline STR] [--mem SIZE]\n"
      "    [--vcpus N] [--name NAME] [--kernel ...]",
      command_run},
-    {"check", "tell whether a file is a kernel that would boot", "IMAGE...", command_check},
+    {"check", "tell whether a file is a kernel that would boot", "[--json] IMAGE...",
+     command_check},
     {"list", "show machines and their guests", "[--json] [MACHINE]", command_list},
     {"why", "show what was refused, and the reason", "[--json] [--machine NAME] [GUEST]",
      command_why},
@@ -74,7 +94,8 @@ static const struct command {
     {"dmesg", "show what the hypervisor said", "[--json] [MACHINE]", command_dmesg},
     {"console", "attach to a guest, or show what it printed last",
      "[--dump] [--json] [--machine NAME] [GUEST]", command_console},
-    {"up", "start a machine in the background", "[OPTIONS and guests as for run]", command_up},
+    {"up", "start a machine in the background", "[--json] [OPTIONS and guests as for run]",
+     command_up},
     {"down", "end a machine", "[--json] [MACHINE]", command_down},
     {"create", "start a guest in a running machine",
      "[--machine NAME] [--paused] [--json] CONFIG.json | --kernel FILE ...", command_create},
@@ -87,8 +108,8 @@ static const struct command {
     {"store", "look at the guests' store, or change it",
      "[--json] [--machine NAME] ls [PATH] | read PATH | write PATH VALUE | rm PATH", command_store},
     {"top", "show what guests use", "[--json] [MACHINE]", command_top},
-    {"trace", "record what happens, and show it",
-     "[--json] [--machine NAME] [on CLASS ... | off]", command_trace},
+    {"trace", "record what happens, and show it", "[--json] [--machine NAME] [on CLASS ... | off]",
+     command_trace},
     {"help", "show this, or one command's usage", "[COMMAND]", command_help},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

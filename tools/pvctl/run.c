@@ -34,6 +34,7 @@
 #include "machine.h"
 #include "say.h"
 #include "server.h"
+#include "show.h"
 #include "stage.h"
 #include "verdict.h"
 
@@ -53,8 +54,8 @@ struct run {
     int to_qemu, from_qemu, errors;
     struct server *server; /* of the control channel; NULL: there is none */
     bool raw_terminal, stopped, timed_out, input_open;
-    bool waited; /* another process has the machine */
-    bool behind; /* in the background, and on no terminal any more */
+    bool waited;   /* another process has the machine */
+    bool behind;   /* in the background, and on no terminal any more */
     bool mid_line; /* a guest's line on stdout has not ended yet */
     enum ending ending;
     char *kept[KEPT_LINES]; /* the hypervisor's and dom0's last lines, shown when it went wrong */
@@ -359,7 +360,9 @@ static bool attend(struct run *r)
             return true;
         if (r->server)
             server_wait(r->server, p + 5);
-        if (poll(p, r->server ? 5 + SERVER_FDS : 5, left > 60000 || left < 0 ? 60000 : (int)left) < 0 && errno != EINTR)
+        if (poll(p, r->server ? 5 + SERVER_FDS : 5, left > 60000 || left < 0 ? 60000 : (int)left) <
+                0 &&
+            errno != EINTR)
             return true;
         if (p[1].revents)
             errors_open = take_complaint(r);
@@ -570,7 +573,10 @@ static int start_behind(struct run *r)
     r->machine.lock = -1; /* the directory is not ours any more */
     rc = channel_open_dir(&c, r->machine.dir);
     if (rc == 0) {
-        printf("%s\n", c.machine);
+        if (r->plan->json)
+            print_json(show_machine_json(&(struct machine_entry){c.dir, c.machine, true, 0}));
+        else
+            printf("%s\n", c.machine);
         channel_close(&c);
     }
     r->waited = true;

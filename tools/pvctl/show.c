@@ -86,6 +86,13 @@ int open_machine(struct view *v, const char *name, char **found)
     return rc;
 }
 
+void print_json(json_t *j)
+{
+    json_dumpf(j, stdout, JSON_INDENT(2));
+    printf("\n");
+    json_decref(j);
+}
+
 void name_copy(char *to, const struct hostview_domain *d)
 {
     memcpy(to, d->name, HOSTVIEW_NAME);
@@ -110,7 +117,7 @@ json_t *show_domain_json(const struct view *v, unsigned i)
         "disk_written", (json_int_t)d->disk_written, "disk_copied", (json_int_t)d->disk_copied);
 }
 
-static json_t *machine_json(const struct machine_entry *e)
+json_t *show_machine_json(const struct machine_entry *e)
 {
     json_t *guests = json_array(), *m;
     struct view v;
@@ -201,13 +208,11 @@ int command_list(int argc, char **argv)
         if (t)
             list_rows(t, &list[i]);
         else
-            json_array_append_new(all, machine_json(&list[i]));
+            json_array_append_new(all, show_machine_json(&list[i]));
     }
     machine_list_free(list, n);
     if (all) {
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        printf("\n");
-        json_decref(all);
+        print_json(all);
     } else {
         if (found)
             table_print(stdout, t);
@@ -289,9 +294,7 @@ int command_why(int argc, char **argv)
     }
     view_close(&v);
     if (all) {
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        printf("\n");
-        json_decref(all);
+        print_json(all);
     } else if (found && !n) {
         say_note("nothing was refused.");
     }
@@ -325,9 +328,7 @@ void print_text(bool json, const char *key, const char *name, char *text)
             if ((unsigned char)*c >= 0x80)
                 *c = '?';
         all = json_pack("{s:s,s:o}", key, name, "log", value ? value : json_string(text));
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        printf("\n");
-        json_decref(all);
+        print_json(all);
     } else {
         fputs(text, stdout);
     }

@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "machine.h"
 #include "view.h"
 
 struct request {
@@ -23,6 +24,10 @@ int read_request(struct request *q, const char *command, bool takes_guest, int a
 /* The machine that is asked for, or the newest. 0, or EXIT_USAGE after a sentence. */
 int open_machine(struct view *v, const char *name, char **found);
 void name_copy(char *to, const struct hostview_domain *d); /* HOSTVIEW_NAME bytes */
+/* Print j, and let it go. */
+void print_json(json_t *j);
+/* A machine, as pvctl list --json shows it. */
+json_t *show_machine_json(const struct machine_entry *e);
 /* Domain i of the page, as pvctl list --json shows it. */
 json_t *show_domain_json(const struct view *v, unsigned i);
 /* What a ring of bytes still holds, oldest first, as a string; "" where it is damaged. */

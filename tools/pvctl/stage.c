@@ -97,11 +97,10 @@ int command_stage(int argc, char **argv)
             print(stdout, d);
     }
     view_close(&v);
-    if (q.json) {
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        printf("\n");
-    }
-    json_decref(all);
+    if (q.json)
+        print_json(all);
+    else
+        json_decref(all);
     return found || !q.guest ? EXIT_OK
                              : say_bad("there is no guest \"%s\"; see pvctl list.", q.guest);
 }

@@ -4,7 +4,8 @@
  * channel.
  *
  * A request and its answer lie in one buffer, which is asked for once. ls shows everything below a
- * path, indented, with values; with --json one object from path to value.
+ * path, indented, with values; with --json one object from path to value. The others print the node
+ * with --json, as it is after.
  */
 #include "store.h"
 
@@ -120,9 +121,17 @@ static int store_ls(struct store *s, bool json, const char *path)
     int rc = list(s, path, 0, all);
 
     if (all && !rc)
-        json_dumpf(all, stdout, JSON_INDENT(2)), printf("\n");
+        print_json(json_incref(all));
     json_decref(all);
     return rc;
+}
+
+/* A node as it is now; value NULL: it is not there any more. */
+static void print_node(const char *path, char *value)
+{
+    if (value)
+        make_printable(value, strlen(value));
+    print_json(json_pack("{s:s,s:s?}", "path", path, "value", value));
 }
 
 static int store_read(struct store *s, bool json, const char *path)
@@ -133,12 +142,8 @@ static int store_read(struct store *s, bool json, const char *path)
     if (!value)
         return EXIT_USAGE;
     if (json) {
-        json_t *j;
-
         make_printable(value, n);
-        j = json_pack("{s:s,s:s}", "path", path, "value", value);
-        json_dumpf(j, stdout, JSON_INDENT(2)), printf("\n");
-        json_decref(j);
+        print_node(path, value);
     } else {
         fwrite(value, 1, n, stdout);
         printf("\n");
@@ -147,13 +152,24 @@ static int store_read(struct store *s, bool json, const char *path)
     return 0;
 }
 
-static int store_rm(struct store *s, const char *path)
+static int store_rm(struct store *s, bool json, const char *path)
 {
     size_t n;
     char *answer = ask(s, XEN_XS_RM, path, NULL, 0, &n, NULL);
 
     free(answer);
+    if (answer && json)
+        print_node(path, NULL);
     return answer ? 0 : EXIT_USAGE;
+}
+
+static int store_write(struct channel *c, bool json, const char *path, char *value)
+{
+    int rc = store_put(c, path, value);
+
+    if (!rc && json)
+        print_node(path, value);
+    return rc;
 }
 
 static int perform(struct channel *c, bool json, int argc, char **argv)
@@ -167,8 +183,8 @@ static int perform(struct channel *c, bool json, int argc, char **argv)
     if (!strcmp(argv[0], "read"))
         return store_read(&s, json, argv[1]);
     if (!strcmp(argv[0], "rm"))
-        return store_rm(&s, argv[1]);
-    return store_put(c, argv[1], argv[2]);
+        return store_rm(&s, json, argv[1]);
+    return store_write(c, json, argv[1], argv[2]);
 }
 
 int command_store(int argc, char **argv)
@@ -185,7 +201,9 @@ int command_store(int argc, char **argv)
     for (int i = 0; i < argc; i++) {
         if (!strcmp(argv[i], "--json"))
             json = true;
-        else if (!strcmp(argv[i], "--machine") && i + 1 < argc)
+        else if (!strcmp(argv[i], "--machine") && i + 1 == argc)
+            return say_bad("--machine wants a name after it.");
+        else if (!strcmp(argv[i], "--machine"))
             machine = argv[++i];
         else
             argv[kept++] = argv[i];

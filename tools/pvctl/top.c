@@ -85,9 +85,14 @@ static void show_json(const struct view *v, const struct hostview *before)
         json_object_set_new(j, "refused", json_integer((json_int_t)refusals(v, i)));
         json_array_append_new(all, j);
     }
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    printf("\n");
-    json_decref(all);
+    print_json(all);
+}
+
+static bool can_redraw(void)
+{
+    const char *term = getenv("TERM");
+
+    return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb");
 }
 
 int command_top(int argc, char **argv)
@@ -100,7 +105,7 @@ int command_top(int argc, char **argv)
         return EXIT_USAGE;
     if (q.json) {
         show_json(&v, &before);
-    } else if (!isatty(STDOUT_FILENO)) {
+    } else if (!can_redraw()) {
         show_table(&v, &before);
     } else {
         do {

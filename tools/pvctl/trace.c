@@ -73,21 +73,33 @@ static void show(const struct view *v, bool json)
                    time_of(v, &r[i]) % 1000000000, r[i].domid, r[i].vcpu, event, text);
     }
     if (json)
-        json_dumpf(all, stdout, JSON_INDENT(2)), printf("\n");
+        print_json(json_incref(all));
     else if (!n)
         say_note("nothing is recorded; pvctl trace on disk, for example, begins it.");
     json_decref(all);
     free(r);
 }
 
-static int switch_to(const char *machine, uint32_t mask)
+static json_t *classes_json(uint32_t mask)
+{
+    json_t *names = json_array();
+
+    for (int k = 0; k < CLASSES; k++)
+        if (classes[k].mask != TRACE_ALL && mask & classes[k].mask)
+            json_array_append_new(names, json_string(classes[k].name));
+    return names;
+}
+
+static int switch_to(const struct request *q, uint32_t mask)
 {
     struct channel c;
-    int rc = channel_open(&c, machine);
+    int rc = channel_open(&c, q->machine);
 
     if (rc)
         return rc;
     rc = CHANNEL_ASK(&c, CONTROL_TRACE, .arg = {mask}) < 0 ? EXIT_USAGE : EXIT_OK;
+    if (!rc && q->json)
+        print_json(json_pack("{s:s,s:o}", "machine", c.machine, "classes", classes_json(mask)));
     channel_close(&c);
     return rc;
 }
@@ -112,21 +124,30 @@ static int read_classes(int argc, char **argv, uint32_t *mask)
 
 int command_trace(int argc, char **argv)
 {
+    char **word = xcalloc((size_t)argc + 1, sizeof(*word)); /* on or off, and what is behind it */
+    int kept = 0, words = 0, rc;
     uint32_t mask = 0;
-    int words = 0;
     struct request q;
     struct view v;
 
-    while (words < argc && strcmp(argv[words], "on") && strcmp(argv[words], "off"))
-        words++;
-    if (read_request(&q, "trace", false, words, argv))
-        return EXIT_USAGE;
-    if (words < argc && !strcmp(argv[words], "off"))
-        return words + 1 < argc ? say_bad("trace off takes nothing behind it.")
-                                : switch_to(q.machine, 0);
-    if (words < argc)
-        return read_classes(argc - words - 1, argv + words + 1, &mask) ? EXIT_USAGE
-                                                                       : switch_to(q.machine, mask);
+    for (int i = 0; i < argc; i++) {
+        bool machine = !strcmp(argv[i], "--machine");
+
+        if (*argv[i] != '-' && (words || !strcmp(argv[i], "on") || !strcmp(argv[i], "off")))
+            word[words++] = argv[i];
+        else
+            argv[kept++] = argv[i];
+        if (machine && i + 1 < argc)
+            argv[kept++] = argv[++i];
+    }
+    rc = read_request(&q, "trace", false, kept, argv);
+    if (!rc && words > 1 && !strcmp(word[0], "off"))
+        rc = say_bad("trace off takes nothing behind it.");
+    if (!rc && words && !strcmp(word[0], "on"))
+        rc = read_classes(words - 1, word + 1, &mask);
+    free(word);
+    if (rc || words)
+        return rc ? rc : switch_to(&q, mask);
     if (open_machine(&v, q.machine, NULL))
         return EXIT_USAGE;
     show(&v, q.json);
