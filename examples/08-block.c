@@ -53,8 +53,10 @@ static void read_many(unsigned n)
             .op = PV_BLOCK_READ, .sector = i * 8, .segs = &seg[i], .nr_segs = 1, .done = one_ended};
         pv_block_queue(&disk, &r[i]);
     }
-    for (pv_block_kick(&disk); ended < n; pv_block_poll(&disk))
-        pv_sched_poll(&disk.port, 1, 0);
+    for (pv_block_kick(&disk); ended < n; pv_block_poll(&disk)) {
+        pv_sched_poll((uint32_t[]){disk.port, pv_xenstore_port()}, 2, 0);
+        pv_xenstore_poll(); /* which tells when the disk has gone */
+    }
     pv_printf("%u blocks read at once, %u failed\n", n, failed);
 }
 

@@ -3,7 +3,7 @@
  * 09-net - a network card, and on it as much of a protocol stack as it takes to answer ARP and ping
  * and to serve one page by HTTP: three hundred lines instead of lwIP, to be read with pv/net.h.
  *
- *     ip=10.0.0.2    our address; without it, DHCP is asked
+ *     ip=10.0.0.2    our address; without it DHCP is asked, for half a minute (serve=0: for ever)
  *     serve=N        power off after N pages (default 1; 0: never)
  *     exchange       take packets by page exchange, where the back-end knows that
  *
@@ -26,6 +26,7 @@ PV_NEEDS("xenstore");
     "<html><body><h1>libpv</h1><p>A paravirtualized guest with a stack of its own.</p></body>" \
     "</html>\n"
 
+enum { PATIENCE = 15 }; /* questions that DHCP does not answer */
 enum { ETHER = 14, IP = 20, UDP = 8, TCP = 20, ARP = 28, BOOTP = 240 };
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 
@@ -33,7 +34,7 @@ static struct pv_net card;
 static uint8_t frame[1600]; /* the packet that is looked at, and the one that is made of it */
 static uint32_t my_ip, dhcp_server;
 static uint64_t next_dhcp;
-static unsigned pages, pings;
+static unsigned pages, pings, asked;
 
 static struct session {
     uint32_t ip, theirs, ours; /* next sequence number expected, and the first of ours not acked */
@@ -358,6 +359,20 @@ static void read_address(void)
     }
 }
 
+/* False: nobody gives us an address, and it is time to give up. */
+static bool ask_for_address(bool for_ever)
+{
+    if (my_ip || pv_time_now() < next_dhcp)
+        return true;
+    if (asked == 3)
+        pv_printf("nobody answers DHCP here: ip=A.B.C.D is an address without it%s\n",
+                  for_ever ? "; I go on asking" : "");
+    if (asked++ == PATIENCE && !for_ever)
+        return false;
+    send_dhcp(0);
+    return true;
+}
+
 int pv_host_main(const char *cmdline __attribute__((unused)))
 {
     uint64_t serve = pv_start_number("serve", 1), end = 0;
@@ -379,8 +394,10 @@ int pv_host_main(const char *cmdline __attribute__((unused)))
     while (card.up && (!end || pv_time_now() < end)) {
         uint64_t now = pv_time_now();
 
-        if (!my_ip && now >= next_dhcp)
-            send_dhcp(0);
+        if (!ask_for_address(!serve)) {
+            pv_printf("no address, so nobody is served\n");
+            break;
+        }
         for (unsigned i = 0; i < SESSIONS; i++)
             if (sessions[i].used && now >= sessions[i].again)
                 repeat(&sessions[i]);
@@ -389,6 +406,8 @@ int pv_host_main(const char *cmdline __attribute__((unused)))
         pv_sched_poll(&card.port, 1, now + SECOND / 10);
         pv_net_poll(&card);
     }
+    if (!card.up)
+        pv_printf("%s\n", pv_xenbus_why(&card.bus));
     pv_printf("%u pages served, %u pings answered\n", pages, pings);
     if (card.exchanges)
         pv_printf("%lu packets, %lu of them by exchange\n", card.arrived, card.exchanged);

@@ -39,7 +39,7 @@ void kernel_tick(void)
 
 uint64_t kernel_syscall(uint64_t nr, uint64_t a, uint64_t b)
 {
-    if (nr == 1 && a >= USER_CODE && a < USER_STACK && b <= PAGE_SIZE) {
+    if (nr == 1 && b <= PAGE_SIZE && a >= USER_CODE && a <= USER_STACK - b) {
         console_write((const char *)a, b);
         return b;
     }

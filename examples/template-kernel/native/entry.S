@@ -16,7 +16,8 @@ stubs:
         .set    vector, vector + 1
         .endr
 
-common: .irp    r, rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+common: cld                             # C's functions rely on it, and programs may set it
+        .irp    r, rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
         push    %\r
         .endr
         mov     %rsp, %rdi

@@ -54,15 +54,17 @@ bool page_map(uint64_t va, uint64_t frame, bool writable)
     uint64_t *table = boot_pml4;
 
     for (int shift = 39; shift > 12; shift -= 9) {
-        uint64_t *slot = &table[va >> shift & 511];
+        uint64_t *slot = &table[va >> shift & 511], made = *slot ? 0 : frame_alloc();
 
-        if (!*slot)
-            *slot = frame_alloc() * PAGE_SIZE | 7;
+        if (!frame || (!*slot && !made))
+            return false;
+        if (made)
+            *slot = made * PAGE_SIZE | 7;
         table = frame_va(*slot / PAGE_SIZE);
     }
     table[va >> 12 & 511] = frame * PAGE_SIZE | (writable ? 7 : 5);
     __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
-    return frame != 0;
+    return true;
 }
 
 void trap(struct regs *regs)
