@@ -7,6 +7,7 @@
 # what a failure shows first.
 # shellcheck shell=sh disable=SC2154
 n=0
+trap 'exit 130' INT TERM HUP # by way of the script's own trap at EXIT, which cleans up
 complaints='WARNING:|BUG:|Oops|Call Trace|segfault|general protection|FAILED|blocked for more'
 no_complaint() { ! grep -qE "$complaints" "$work/out"; }
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The native kernel and disks that go wrong: power cuts, damaged file systems, full disks, failing
-# disks. Whatever happens, the kernel goes on, programs see errors, and what was synced is there
-# after e2fsck. TAP. SEEDS says how often the random ones are tried (default 4).
+# disks, also for swap. Whatever happens, the kernel goes on, programs see errors, and what was
+# synced is there after e2fsck. TAP. SEEDS says how often the random ones are tried (default 4).
 # shellcheck disable=SC2016  # commands are expanded in the guest
 srcdir=${srcdir:?} builddir=${builddir:?}
 run="$srcdir/guest-port/run" hurt=$builddir/tests/native/diskhurt
@@ -90,6 +90,16 @@ cat /mnt/all > /dev/null
 echo still > /mnt/here; umount /mnt; mount -t ext2 /dev/vdb /mnt && [ "$(cat /mnt/here)" = still ]' \
     --qemu "-drive 'file=blkdebug:$work/blkdebug.conf:$work/bad.img,if=none,id=bad,format=raw' -device virtio-blk-pci,drive=bad,disable-legacy=on"
 verdict $? "a bad sector is an error to those who need it, and to nobody else" bad.log
+
+truncate -s 64M swap.img && mkswap swap.img >mkswap.log 2>&1
+guest swap.log '
+swapoff /dev/vda2 && swapon /dev/vdb && usertests swap_pressure || exit 10
+dmesg | grep -q "error of the disk" || exit 11
+dirty=$(sed -n "s/^Dirty: *\([0-9]*\) kB/\1/p" /proc/meminfo)
+[ "$dirty" -lt 100000 ] || { echo "$dirty KiB are dirty"; exit 12; }
+swapoff /dev/vdb' --memory 64 \
+    --qemu "-drive 'file=blkdebug:$work/blkdebug.conf:$work/swap.img,if=none,id=bad,format=raw' -device virtio-blk-pci,drive=bad,disable-legacy=on"
+verdict $? "what cannot be swapped out stays in memory" swap.log
 
 # -- a damaged file system ------------------------------------------------------------------
 seed=1
