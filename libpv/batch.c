@@ -17,6 +17,7 @@ static struct pv_batch own;
 void pv_batch_init(struct pv_batch *b)
 {
     b->calls = b->updates = b->ops = 0;
+    b->stale = false;
     b->error = 0;
     b->failed_nr = b->failed_request = 0;
     b->failed_caller = NULL;
@@ -111,11 +112,25 @@ static void note_failure(struct pv_batch *b, unsigned i, int64_t result)
     b->failed_caller = b->caller[i];
 }
 
+/* One flush for many pages. (Where there is no room for it, the batch goes before it.) */
+static void add_flush(struct pv_batch *b)
+{
+    const struct xen_mmuext_op op = {.cmd = pv_host_cpu == pv_host_cpu_default
+                                                ? XEN_MMUEXT_TLB_FLUSH_LOCAL
+                                                : XEN_MMUEXT_TLB_FLUSH_ALL};
+
+    b->stale = false;
+    pv_batch_op(b, &op);
+}
+
 int pv_batch_flush(struct pv_batch *b)
 {
-    unsigned calls = b->calls;
     struct xen_multicall_entry *c = b->call;
+    unsigned calls;
 
+    if (b->stale)
+        add_flush(b);
+    calls = b->calls;
     if (calls == 1) {
         c->result =
             (uint64_t)pv_trap(c->op, c->args[0], c->args[1], c->args[2], c->args[3], c->args[4]);

@@ -16,6 +16,7 @@
 #include <pv/batch.h>
 #include <pv/host.h>
 #include <pv/hypercall.h>
+#include <pv/space.h>
 #include "internal.h"
 
 #define FRAME_BITS  0x000ffffffffff000
@@ -101,6 +102,10 @@ bool pv_pt_is_protected(pfn_t frame)
     return is_protected(frame);
 }
 
+/* The table that was last found to be none of them: one that is filled is asked about again and
+ * again. (No two vcpus are at one table.) */
+static uint64_t draft = ~(uint64_t)0;
+
 /* Vcpus may protect frames at a time whose bits share a byte. */
 static int mark(pfn_t frame, bool protected)
 {
@@ -123,9 +128,10 @@ static int mark(pfn_t frame, bool protected)
                                          __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             pv_host_page_free(f);
     }
-    if (protected)
+    if (protected) {
         __atomic_fetch_or(&bitmap[page][bit / 8], mask, __ATOMIC_RELAXED);
-    else
+        __atomic_store_n(&draft, ~(uint64_t)0, __ATOMIC_RELAXED);
+    } else
         __atomic_fetch_and(&bitmap[page][bit / 8], (uint8_t)~mask, __ATOMIC_RELAXED);
     return 0;
 }
@@ -217,12 +223,21 @@ static unsigned slot_index(const void *slot)
     return (uintptr_t)slot % PV_PAGE_SIZE / sizeof(pv_pte_t);
 }
 
-int pv_pt_set_slot(void *slot, pv_pte_t e)
+static __attribute__((noinline)) int set_slot(uint64_t *slot, pv_pte_t e)
 {
     pfn_t table = linear_frame(slot);
 
     if (is_protected(table))
         return request(table, slot_index(slot), e, XEN_MMU_NORMAL_PT_UPDATE);
+    __atomic_store_n(&draft, table.n, __ATOMIC_RELAXED);
+    __atomic_store_n(slot, e.raw, __ATOMIC_RELAXED);
+    return 0;
+}
+
+int pv_pt_set_slot(void *slot, pv_pte_t e)
+{
+    if (linear_frame(slot).n != __atomic_load_n(&draft, __ATOMIC_RELAXED))
+        return set_slot(slot, e);
     __atomic_store_n((uint64_t *)slot, e.raw, __ATOMIC_RELAXED);
     return 0;
 }
@@ -261,14 +276,38 @@ int pv_window_map(void *va, mfn_t frame, bool writable)
     return (int)pv_hypercall_update_va_mapping(pv_arg(va), raw, XEN_UVMF_INVLPG | XEN_UVMF_ALL);
 }
 
+/* Where the level-1 entry of va is in the kernel's tables, which are all our own; 0: nowhere. */
+static uint64_t entry_of(uint64_t va)
+{
+    pfn_t table = pv_space_kernel()->kernel;
+    pv_pte_t e;
+
+    for (unsigned level = 4;; level--) {
+        const uint64_t *entries = pv_host_page_va(table);
+
+        e.raw = __atomic_load_n(&entries[pv_pt_index(va, level)], __ATOMIC_RELAXED);
+        if (!(e.raw & PV_PRESENT))
+            return 0;
+        if (level == 2)
+            return (e.raw & FRAME_BITS) + sizeof(e) * pv_pt_index(va, 1);
+        table = pv_pte_own(e);
+    }
+}
+
 /* Kernel text may lie in the linear map, so the mapping stays executable. */
 static int set_linear(pfn_t frame, uint64_t rights)
 {
     pv_pte_t e = pv_pte(frame, PV_PRESENT | PV_ACCESSED | rights);
+    uint64_t va = pv_arg(pv_host_page_va(frame)), at;
+    struct pv_batch *b = pv_lazy_batch();
 
     if (!pv_pte_is_present(e))
         return -XEN_EINVAL;
-    return pv_pt_set_va(pv_arg(pv_host_page_va(frame)), e, PV_FLUSH_PAGE_ALL);
+    if (!b || !(at = entry_of(va)))
+        return pv_pt_set_va(va, e, PV_FLUSH_PAGE_ALL);
+    pv_batch_update(b, at, e.raw);
+    b->stale = true;
+    return 0;
 }
 
 int pv_pt_protect(pfn_t frame)

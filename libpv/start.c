@@ -13,6 +13,7 @@
 #include "internal.h"
 
 struct pv_machine pv_machine;
+const uint64_t *pv_pte_frames;
 
 int pv_start_init(const struct xen_start_info *si, void *virt_base)
 {
@@ -27,6 +28,7 @@ int pv_start_init(const struct xen_start_info *si, void *virt_base)
     pv_machine.nr_pages = si->nr_pages;
     if (!pv_machine.m2p)
         pv_machine.m2p = (const uint64_t *)XEN_MACH2PHYS_VIRT_START;
+    pv_pte_frames = pv_machine.m2p;
     pv_machine.m2p_entries = XEN_MACH2PHYS_NR_ENTRIES;
     pv_console_init(si);
 

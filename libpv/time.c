@@ -25,20 +25,22 @@ uint64_t pv_time_scale(const struct xen_vcpu_time_info *t, uint64_t tsc)
 
 uint64_t pv_time_now(void)
 {
-    const struct xen_vcpu_time_info *shared = &pv_vcpu_info()->time;
+    /* Volatile, not atomic: a compiler addresses the fields one by one then, by the pointer. */
+    const volatile struct xen_vcpu_time_info *shared = &pv_vcpu_info()->time;
     struct xen_vcpu_time_info t;
     uint64_t tsc;
 
     do {
-        t.version = __atomic_load_n(&shared->version, __ATOMIC_ACQUIRE);
-        tsc = pv_cpu_tsc(); /* first: the rest can stay in registers then */
-        t.tsc_timestamp = __atomic_load_n(&shared->tsc_timestamp, __ATOMIC_RELAXED);
-        t.system_time = __atomic_load_n(&shared->system_time, __ATOMIC_RELAXED);
-        t.tsc_to_system_mul = __atomic_load_n(&shared->tsc_to_system_mul, __ATOMIC_RELAXED);
-        t.tsc_shift = __atomic_load_n(&shared->tsc_shift, __ATOMIC_RELAXED);
+        t.version = shared->version;
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        tsc = pv_cpu_tsc(); /* first: the rest can stay in registers */
+        t.tsc_timestamp = shared->tsc_timestamp;
+        t.system_time = shared->system_time;
+        t.tsc_to_system_mul = shared->tsc_to_system_mul;
+        t.tsc_shift = shared->tsc_shift;
         /* The hypervisor's writes of the next version come after our reads of this one. */
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    } while ((t.version & 1) || t.version != __atomic_load_n(&shared->version, __ATOMIC_RELAXED));
+    } while ((t.version & 1) || t.version != shared->version);
     return pv_time_scale(&t, tsc);
 }
 

@@ -69,6 +69,8 @@ static void count_upper(uint64_t m)
         if (!(t[i] & PTE_P) || (f->type == FRAME_L4 && i >= L4_HV_FIRST && i <= L4_HV_LAST) ||
             child == m)
             continue;
+        if (f->flags & FRAME_VALIDATED && !(f->blocks >> i / 32 & 1))
+            fault(m, "blocks with present entries", f->blocks, 1u << i / 32);
         if (child < frame_count && frame_table[child].type != f->type)
             expect_type(child, f->type - 1, "type of a table one level down");
         count(child, true);

@@ -71,9 +71,12 @@ struct frame {
     uint8_t flags;  /* enum frame_flag */
     union {
         uint32_t stamp;        /* flush clock when type_refs or refs fell to 0 */
-        struct {               /* of an L2..L4 in use: */
-            uint16_t progress; /* while PARTIAL: entries below it hold references */
-            int16_t linear;    /* > 0: its entries that map its own level; < 0: uses as such */
+        struct {                   /* of an L2..L4 in use: */
+            union {
+                uint16_t progress; /* while PARTIAL: entries below it hold references */
+                uint16_t blocks;   /* while VALIDATED, bit i: entries 32 i ... may be present */
+            };
+            int16_t linear;        /* > 0: its entries that map its own level; < 0: uses as such */
         };
     };
 };

@@ -115,7 +115,8 @@ static __attribute__((noinline)) bool begin_rare(struct vcpu *v, pv_gptr_t reqs,
 }
 
 /* One plain entry, of a level-1 table that stays: the call that kernels make most. */
-static inline __attribute__((always_inline)) bool update_single(struct vcpu *v, pv_gptr_t reqs)
+static inline __attribute__((always_inline)) bool update_single(struct vcpu *v, pv_gptr_t reqs,
+                                                                const bool rights)
 {
     struct xen_mmu_update req;
     uint16_t self = v->domain->id;
@@ -127,7 +128,7 @@ static inline __attribute__((always_inline)) bool update_single(struct vcpu *v, 
     return likely(frame_valid(mfn_of_maddr(req.ptr))) && likely((req.ptr & 7) == 0) &&
            likely(f->owner == self) && likely(f->type == FRAME_L1) &&
            likely(f->flags & FRAME_VALIDATED) &&
-           likely(l1_set_fast(self, (uint64_t *)(plat_ram + req.ptr), req.val));
+           likely(l1_set_fast(self, (uint64_t *)(plat_ram + req.ptr), req.val, rights));
 }
 
 /* Plain entries, as long as they come, and `most` at most: how many. No table comes to its end. */
@@ -136,7 +137,7 @@ static __attribute__((noinline)) uint32_t update_plain(struct vcpu *v, pv_gptr_t
 {
     uint32_t n = 0;
 
-    while (n < most && update_single(v, reqs)) {
+    while (n < most && update_single(v, reqs, true)) {
         reqs = gptr_add(reqs, sizeof(struct xen_mmu_update));
         n++;
     }
@@ -197,7 +198,7 @@ long hc_mmu_update(struct vcpu *v, pv_gptr_t reqs, uint32_t count, pv_gptr_t don
     const uint32_t one = 1;
 
     if (count != 1 || unlikely(foreign != XEN_DOMID_SELF) || unlikely(v->domain->zaps) ||
-        unlikely(!update_single(v, reqs)))
+        unlikely(!update_single(v, reqs, false)))
         return update_batch(v, reqs, count, done_at, foreign);
     if (done_at.va)
         (void)guest_copy_out(done_at, &one, sizeof(one));
@@ -262,7 +263,7 @@ long hc_update_va_mapping(struct vcpu *v, uint64_t va, uint64_t e, uint64_t flag
     uint64_t *p;
 
     if (likely(guest_va_ok(va)) && likely((p = l1_lookup(v, va))) &&
-        likely(l1_set_fast(v->domain->id, p, e))) {
+        likely(l1_set_fast(v->domain->id, p, e, false))) {
         if (flags == XEN_UVMF_NONE)
             return 0;
         if (flags == XEN_UVMF_INVLPG) {

@@ -116,6 +116,28 @@ static long l1_promote(const struct pt *c, struct frame *f)
 
 /* -- entries of levels 2 to 4 --------------------------------------------------- */
 
+enum { BLOCK = 32, ALL_BLOCKS = 0xffff }; /* entries for a bit of frame.blocks */
+
+static inline uint16_t block_bit(unsigned slot)
+{
+    return (uint16_t)(1u << slot / BLOCK);
+}
+
+/* The first entry at or after i, of a stride's beginning, where something may be present. */
+static inline unsigned skip_absent(const uint64_t *t, unsigned i)
+{
+    while (i < PT_ENTRIES && none_present(t + i))
+        i += STRIDE;
+    return i;
+}
+
+/* The same downwards: behind the last entry below i that may be present, i being a block's end. */
+static inline unsigned skip_blocks(unsigned blocks, unsigned i)
+{
+    blocks &= (1u << i / BLOCK) - 1;
+    return blocks ? (BLOCK - (unsigned)__builtin_clz(blocks)) * BLOCK : 0;
+}
+
 static inline uint64_t upper_adjust(uint64_t e, unsigned level)
 {
     return e | PTE_US | (level == 4 ? PTE_A : 0);
@@ -184,15 +206,15 @@ static long upper_promote(const struct pt *c, struct frame *f, unsigned level)
     mfn_t m = frame_mfn(f);
     uint64_t *t = plat_map(m);
     struct pt at = *c;
+    uint16_t blocks = f->progress ? ALL_BLOCKS : 0;
 
     for (unsigned i = f->progress; i < PT_ENTRIES; i++) {
-        uint64_t e = t[i];
+        uint64_t e;
         long rc;
 
-        if (!(i % STRIDE) && none_present(t + i)) {
-            i += STRIDE - 1;
-            continue;
-        }
+        if (!(i % STRIDE) && (i = skip_absent(t, i)) == PT_ENTRIES)
+            break;
+        e = t[i];
         if (!(e & PTE_P) || (level == 4 && i >= L4_HV_FIRST && i <= L4_HV_LAST))
             continue;
         at.va = mfn_to_maddr(m) + i * sizeof(*t);
@@ -203,12 +225,13 @@ static long upper_promote(const struct pt *c, struct frame *f, unsigned level)
             return rc;
         }
         t[i] = upper_adjust(e, level);
+        blocks |= block_bit(i);
         if (level == 2 && unlikely(plat_interrupt_pending()) && i < PT_ENTRIES - 1) {
             f->progress = i + 1;
             return -XEN_ERESTART;
         }
     }
-    f->progress = PT_ENTRIES;
+    f->blocks = blocks;
     if (level == 4)
         plat_root_init(t);
     return 0;
@@ -238,20 +261,20 @@ static void zap_order(struct domain *d, unsigned start)
 static bool drop(struct domain *d, struct frame *f)
 {
     uint64_t *t = plat_map(frame_mfn(f));
-    unsigned level = f->type, i;
+    unsigned level = f->type, blocks = ALL_BLOCKS, i;
     bool done = true;
 
     if (level == 1) {
         l1_drop_all(t);
     } else {
-        if (f->flags & FRAME_VALIDATED)
+        if (f->flags & FRAME_VALIDATED) {
+            blocks = f->blocks;
             f->progress = PT_ENTRIES;
+        }
         f->flags = (f->flags & ~(FRAME_VALIDATED | FRAME_ORPHAN)) | FRAME_PARTIAL;
         for (i = f->progress; i > 0;) {
-            if (!(i % STRIDE) && none_present(t + i - STRIDE)) {
-                i -= STRIDE;
-                continue;
-            }
+            if (!(i % BLOCK) && (i = skip_blocks(blocks, i)) == 0)
+                break;
             i--;
             if (!(t[i] & PTE_P) || (level == 4 && i >= L4_HV_FIRST && i <= L4_HV_LAST))
                 continue;
@@ -399,6 +422,7 @@ long table_update(const struct pt *c, struct frame *f, uint64_t *p, uint64_t e, 
         rc = upper_get(&at, f, e, level);
         if (unlikely(rc))
             return rc;
+        f->blocks |= block_bit(slot);
     }
     pte_write(p, old, e, preserve_ad);
     if (old & PTE_P) {

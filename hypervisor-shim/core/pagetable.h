@@ -144,10 +144,25 @@ static inline bool l1_set(uint16_t owner, uint64_t *p, uint64_t e, bool preserve
     return true;
 }
 
+/* An entry's right to write comes or goes, and its frame `to` stays. */
+static inline __attribute__((always_inline)) bool l1_set_write(uint16_t owner, uint64_t *p,
+                                                               struct frame *to, uint64_t e)
+{
+    if (unlikely(to->owner != owner) || unlikely((e & PTE_RW) && to->type != FRAME_WRITABLE))
+        return false;
+    if (e & PTE_RW)
+        to->type_refs++;
+    else
+        frame_put_writable(to);
+    __atomic_store_n(p, e, __ATOMIC_RELAXED);
+    return true;
+}
+
 /* l1_set() where nothing special happens: no frame changes its type or is released, so that
- * the caller needs no stack. False: nothing changed, ask l1_set(). */
+ * the caller needs no stack. `rights`: lists of changes of rights are expected, as fork makes them.
+ * False: nothing changed, ask l1_set(). */
 static inline __attribute__((always_inline)) bool l1_set_fast(uint16_t owner, uint64_t *p,
-                                                              uint64_t e)
+                                                              uint64_t e, const bool rights)
 {
     uint64_t old = __atomic_load_n(p, __ATOMIC_RELAXED);
     struct frame *to = 0, *from;
@@ -161,17 +176,8 @@ static inline __attribute__((always_inline)) bool l1_set_fast(uint16_t owner, ui
             return true;
         }
         to = frame_of(pte_mfn(e));
-        if (((old ^ e) & ~(PTE_SOFT | PTE_RW)) == 0) { /* copy-on-write: the frame stays */
-            if (unlikely(to->owner != owner) ||
-                unlikely((e & PTE_RW) && to->type != FRAME_WRITABLE))
-                return false;
-            if (e & PTE_RW)
-                to->type_refs++;
-            else
-                frame_put_writable(to);
-            __atomic_store_n(p, e, __ATOMIC_RELAXED);
-            return true;
-        }
+        if (rights && ((old ^ e) & ~(PTE_SOFT | PTE_RW)) == 0)
+            return l1_set_write(owner, p, to, e);
         if (unlikely(!frame_valid(pte_mfn(e))) || unlikely(to->owner != owner) ||
             unlikely(to->refs >= FRAME_REFS_MAX) ||
             unlikely((e & PTE_RW) && to->type != FRAME_WRITABLE))

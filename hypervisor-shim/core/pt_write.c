@@ -76,7 +76,7 @@ static inline bool merge(struct vcpu *v, uint64_t va, uint64_t *p, uint64_t valu
     uint64_t old = __atomic_load_n(p, __ATOMIC_RELAXED);
 
     value = (old & ~mask) | (value & mask);
-    if (likely(l1_set_fast(v->domain->id, p, value)))
+    if (likely(l1_set_fast(v->domain->id, p, value, false)))
         return true;
     if (unlikely(!l1_set(v->domain->id, p, value, false))) {
         const struct pt c = {.d = v->domain, .v = v, .va = va, .owner = v->domain->id};

@@ -42,6 +42,7 @@ struct pv_batch {
     uint32_t done[PV_BATCH_CALLS];      /* requests that each call completed */
     const void *caller[PV_BATCH_CALLS]; /* who added each call */
     unsigned calls, updates, ops;
+    bool stale; /* what is in it changes mappings of the kernel's: all is forgotten at the flush */
     /* The first failure since pv_batch_init(), kept until then: */
     int error;                 /* -XEN_E*, or 0 */
     unsigned failed_nr;        /* hypercall number */

@@ -105,8 +105,8 @@ static inline void pv_gate_open(void)
 {
     uint8_t *gate = pv_gate;
 
-    /* A signal fence: a compiler keeps the order. Who sets `pending` on another processor interrupts
-     * this one, and looks then. */
+    /* A signal fence: a compiler keeps the order. Who sets `pending` on another processor
+     * interrupts this one, and looks then. */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     gate[1] = 0;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);

@@ -81,6 +81,13 @@ uint64_t pv_pte_cookie(pv_pte_t e);
 /* PV_PFN_INVALID when absent, or when the frame isn't the guest's own (a granted page). */
 pfn_t pv_pte_pfn(pv_pte_t e);
 
+/* The same in line, for a present entry that pv_pte() made: nothing is checked. */
+extern const uint64_t *pv_pte_frames; /* the guest's frame behind each of the machine's */
+static inline pfn_t pv_pte_own(pv_pte_t e)
+{
+    return pfn(pv_pte_frames[e.raw >> PV_PAGE_SHIFT & 0xffffffffff]);
+}
+
 /* The same frame with other rights; an absent entry stays as it is. */
 pv_pte_t pv_pte_with_rights(pv_pte_t e, uint64_t rights);
 

@@ -145,6 +145,38 @@ static void lazily(void)
     WANT(pv_space_switch(pv_space_kernel()) == 0 && pv_space_destroy(&s) == 0);
 }
 
+static bool linear_writable(pfn_t f)
+{
+    pv_pte_t e = pv_space_lookup(pv_space_kernel(), pv_arg(pv_host_page_va(f)));
+
+    return pv_pte_rights(e) & PV_WRITE;
+}
+
+/* Tables of a tree become protected, and memory again: one call each time, with one flush. */
+static void protected_lazily(void)
+{
+    static struct pv_batch b;
+    enum { N = 20 };
+    pfn_t f[N];
+    unsigned before, flushes;
+
+    for (unsigned i = 0; i < N; i++)
+        f[i] = pv_host_page_alloc();
+    for (unsigned protect = 2; protect-- > 0;) {
+        before = pair.calls;
+        flushes = hosted.flushes;
+        pv_lazy_begin(&b);
+        for (unsigned i = 0; i < N; i++)
+            WANT((protect ? pv_pt_protect(f[i]) : pv_pt_unprotect(f[i])) == 0);
+        WANT(pair.calls == before && pv_lazy_end() == 0);
+        WANT(pair.calls == before + 1 && hosted.flushes == flushes + 1);
+        for (unsigned i = 0; i < N; i++)
+            WANT(linear_writable(f[i]) == !protect && pv_pt_is_protected(f[i]) == protect);
+    }
+    for (unsigned i = 0; i < N; i++)
+        pv_host_page_free(f[i]);
+}
+
 static void pages_and_flushes(void)
 {
     pfn_t a = pv_host_page_alloc(), b = pv_host_page_alloc();
@@ -441,6 +473,7 @@ static const struct pair_essay essays[] = {
     {"what is refused has a reason and changes nothing", refusals},
     {"no memory for a table leaves nothing behind", out_of_pages},
     {"a lazy batch is one hypercall, and its failure has a place", lazily},
+    {"tables are protected in one call with one flush, and unprotected", protected_lazily},
     {"clearing, copying, protecting, flushing", pages_and_flushes},
     {"event channels", events},
     {"grants, and a ring in a granted page", grants_and_a_ring},

@@ -37,6 +37,7 @@ void fake_reset(void)
         .nr_pages = NR_PAGES,
         .m2p_entries = NR_MFNS,
     };
+    pv_pte_frames = m2p;
     pv_vcpu_info_init();
 }
 
