@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * 09-net - a network card, and on it as much of a protocol stack as it takes to answer ARP and ping
- * and to serve one page by HTTP: three hundred lines instead of lwIP, to be read with pv/net.h.
+ * and to serve one page by HTTP: four hundred lines instead of lwIP, to be read with pv/net.h.
  *
  *     ip=10.0.0.2    our address; without it DHCP is asked, for half a minute (serve=0: for ever)
  *     serve=N        power off after N pages (default 1; 0: never)

@@ -20,6 +20,7 @@
  * being lazy before it sleeps, lets another thread run, or allocates memory, if that may take pages
  * away from somebody. Nor is collecting safe against event handlers: who has handlers that change
  * page tables keeps events masked while lazy.
+ * Reference: multicall, mmu_update and mmuext_op in abi/xen.h.
  */
 #ifndef PV_BATCH_H
 #define PV_BATCH_H

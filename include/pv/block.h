@@ -30,7 +30,7 @@
  *
  * Around a suspend: pv_block_suspend(); then, in another life, pv_xenstore_reconnect() and
  * pv_block_resume(), which makes the requests that were under way once more. Requests may be
- * submitted in between.
+ * submitted in between. Reference: abi/blkif.h, abi/xenbus.h.
  */
 #ifndef PV_BLOCK_H
 #define PV_BLOCK_H

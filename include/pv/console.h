@@ -9,6 +9,7 @@
  * Output waits while the ring is full (pv_host_relax()), but not for ever: a back-end that does
  * not read for PV_CONSOLE_PATIENCE rounds loses text, it does not stop the guest.
  * The other end's indices are read once and are believed only within the ring's size.
+ * Reference: abi/console.h.
  */
 #ifndef PV_CONSOLE_H
 #define PV_CONSOLE_H

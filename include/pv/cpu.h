@@ -4,6 +4,7 @@
  * registers, CPUID, port rights.
  *
  * All calls act on the calling vCPU. All return 0 or -XEN_E* except as noted. Context: any.
+ * Reference: abi/arch-x86_64.h, abi/physdev.h.
  */
 #ifndef PV_CPU_H
 #define PV_CPU_H

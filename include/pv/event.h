@@ -42,9 +42,15 @@ typedef void pv_event_handler_t(uint32_t port, void *arg, struct pv_regs *regs);
  */
 int pv_event_handle(uint32_t port, pv_event_handler_t *handler, void *arg);
 
-/* Making a port. All return 0 with *port set, or -XEN_E* with *port unchanged; none unmasks. */
+/*
+ * Making a port. All return 0 with *port set, or -XEN_E* with *port unchanged; none unmasks.
+ * -XEN_ENOSPC: no port is free; -XEN_ENOENT: no such vCPU; -XEN_ESRCH: no such domain.
+ */
 
-/* XEN_VIRQ_* of a vCPU. -XEN_EEXIST: bound already; -XEN_ENOSPC: no port is free. */
+/*
+ * XEN_VIRQ_* of a vCPU. -XEN_EEXIST: bound already; -XEN_EINVAL: no such interrupt, or one that a
+ * guest has once, for its vCPU 0.
+ */
 int pv_event_bind_virq(unsigned virq, unsigned vcpu, uint32_t *port);
 
 /* A port by which any vCPU of this guest interrupts that one. */
@@ -55,15 +61,17 @@ int pv_event_alloc_unbound(xen_domid_t remote, uint32_t *port);
 
 /*
  * Connects to a port that waits for us. An event is pending on the new port at once, in case the
- * other end has sent one already. -XEN_EINVAL: it doesn't wait for us (yet); -XEN_ESRCH: no such
- * domain.
+ * other end has sent one already. -XEN_EINVAL: it doesn't wait for us (yet).
  */
 int pv_event_bind_interdomain(xen_domid_t remote, uint32_t remote_port, uint32_t *port);
 
-/* Events of port arrive on this vCPU from now on (not for per-vCPU virqs and ipis). */
+/*
+ * Events of port arrive on this vCPU from now on. -XEN_EINVAL: no such port, or one that has its
+ * vCPU for good (an ipi, a virq of each vCPU); -XEN_ENOENT: no such vCPU.
+ */
 int pv_event_bind_vcpu(uint32_t port, unsigned vcpu);
 
-/* Masks and frees the port and forgets its handler. */
+/* Masks and frees the port and forgets its handler. -XEN_EINVAL: no such port. */
 int pv_event_close(uint32_t port);
 
 /*
@@ -72,13 +80,13 @@ int pv_event_close(uint32_t port);
  */
 int pv_event_own_domid(xen_domid_t *dom);
 
-/* Fills *status, whose port and dom (XEN_DOMID_SELF) are set here. */
+/* Fills *status, whose port and dom (XEN_DOMID_SELF) are set here. -XEN_EINVAL: no such port. */
 int pv_event_status(uint32_t port, struct xen_evtchn_status *status);
 
 /* Sends an event to the other end. Context: any. -XEN_EINVAL: there is none. */
 int pv_event_send(uint32_t port);
 
-/* The gates. */
+/* The gates. Context: any. A port that there can't be is masked, not pending, and stays so. */
 void pv_event_mask(uint32_t port);
 /* Delivers what is pending, on this vCPU at once if its own mask is open. */
 void pv_event_unmask(uint32_t port);

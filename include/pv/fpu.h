@@ -12,7 +12,7 @@
  *
  * The kernel itself must be compiled without vector instructions (-mgeneral-regs-only), as libpv
  * is. State areas are the kernel's memory: pv_fpu_size() bytes each, aligned to 64, prepared by
- * pv_fpu_clear(). Call with events masked.
+ * pv_fpu_clear(). Call with events masked. Reference: fpu_taskswitch in abi/xen.h.
  */
 #ifndef PV_FPU_H
 #define PV_FPU_H

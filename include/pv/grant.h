@@ -18,7 +18,7 @@
  * All return 0 or -XEN_E* except as noted; statuses of the ABI (XEN_GNTST_*) are translated:
  * bad_domain -ESRCH, bad_gntref and bad_handle -ENOENT, permission_denied -EPERM, eagain -EAGAIN,
  * no_space and no_device_space -ENOSPC, bad_page -EFAULT, others -EINVAL.
- * Context: any, vCPUs may call at once.
+ * Context: any, vCPUs may call at once. Reference: abi/grant_table.h.
  */
 #ifndef PV_GRANT_H
 #define PV_GRANT_H

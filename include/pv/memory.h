@@ -4,6 +4,7 @@
  *
  * A guest's frames are numbered once and for all, but a number may have no memory behind it: the
  * machine frame was returned to the hypervisor (ballooning), and any other may come in its place.
+ * Reference: abi/memory.h.
  */
 #ifndef PV_MEMORY_H
 #define PV_MEMORY_H

@@ -35,6 +35,7 @@
  * Events are taken by libpv's handler of the port, which calls received() and done(); if `wake` is
  * set, it is called instead, and the kernel calls pv_net_poll() when it likes. Context: any; vCPUs
  * may call at once. received() and done() may send; they must not close.
+ * Reference: abi/netif.h, abi/xenbus.h.
  */
 #ifndef PV_NET_H
 #define PV_NET_H

@@ -7,7 +7,7 @@
  *     back-end                     store                          front-end
  *     feature-rx-exchange = 1  -->
  *                                                          <--  request-rx-exchange = 1
- *     (both absent: granted buffers only, as everywhere; request-rx-copy = 1 is written all the same)
+ *     (both absent: granted buffers only, as everywhere; request-rx-copy = 1 is written anyhow)
  *
  * A front-end that asked for it posts the same receive requests: a reference to a page of its own,
  * writable, for the back-end's domain. But before, it takes away every mapping of the page that it
@@ -15,19 +15,19 @@
  * exchanged). The back-end then chooses for each packet:
  *
  *     flags has no PV_NETRXF_exchanged   the data were copied into the page, as ever
- *     flags has    PV_NETRXF_exchanged   the page of the request is not the guest's any more. In its
- *                                        stead the guest has another, whose MACHINE frame is now in
- *                                        `frame` of the grant entry, and which is at the same
- *                                        pseudo-physical frame: the M2P says so already; the guest
- *                                        writes its own P2M and maps the page anew
+ *     flags has    PV_NETRXF_exchanged   the page of the request is not the guest's any more. In
+ *                                        its stead the guest has another, whose MACHINE frame is
+ *                                        now in `frame` of the grant entry, and which is at the
+ *                                        same pseudo-physical frame: the M2P says so already; the
+ *                                        guest writes its own P2M and maps the page anew
  *
  * A back-end copies whenever an exchange is not possible: the page is still mapped, is pinned or a
  * page table, or the packet is another guest's (guest to guest: exactly one copy). So the front-end
  * must look at the flag of each response, before it reads the packet. The number of pages that a
  * guest has never changes, not even in between.
  *
- * What the guest gives away is scrubbed before another guest may see it, and so is the part of a new
- * page that the packet does not cover, if another guest had the page before.
+ * What the guest gives away is scrubbed before another guest may see it, and so is the part of a
+ * new page that the packet does not cover, if another guest had the page before.
  *
  * The order: the hypervisor writes M2P and `frame` before it publishes the response.
  */

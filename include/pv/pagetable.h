@@ -17,6 +17,7 @@
  * "May be lazy": between pv_lazy_begin() and pv_lazy_end() (batch.h) the call only collects,
  * returns 0, and errors appear at the end. All return 0 or -XEN_E* except as noted. None may be
  * called for one table by two vCPUs at once; libpv has no lock per table.
+ * Reference: mmu_update, mmuext_op and update_va_mapping in abi/xen.h.
  */
 #ifndef PV_PAGETABLE_H
 #define PV_PAGETABLE_H

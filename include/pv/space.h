@@ -18,7 +18,7 @@
  * does whatever the hypervisor wants done about them. All frames are pfn_t.
  *
  * All return 0 or -XEN_E* except as noted. No space may be changed by two vCPUs at once; libpv has
- * no lock for it. "May be lazy": see batch.h.
+ * no lock for it. "May be lazy": see batch.h. Reference: abi/xen.h.
  */
 #ifndef PV_SPACE_H
 #define PV_SPACE_H

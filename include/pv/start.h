@@ -12,6 +12,7 @@
  * The state on entry, by the ABI: rsi is the virtual address of start_info, rsp a stack of one
  * page, events are masked, no trap is handled, and the initial page tables map the image, the
  * ramdisk, the p2m list, start_info, the rings and the tables themselves.
+ * Reference: abi/start_info.h, abi/elfnote.h.
  */
 #ifndef PV_START_H
 #define PV_START_H
@@ -68,13 +69,13 @@ struct xen_shared_info *pv_start_shared(void);
 /*
  * Says in the image what the kernel cannot do without beyond the hypervisor, as words in one string
  * literal ("xenstore"; at file level, once). Hypervisors do not read it. pvctl does: on real Xen it
- * then runs the guest beside a dom0 that has that, instead of as Xen's only domain. The note's owner
- * is "libpv", its type PV_NOTE_NEEDS.
+ * then runs the guest beside a dom0 that has that, instead of as Xen's only domain. The note's
+ * owner is "libpv", its type PV_NOTE_NEEDS.
  */
 #define PV_NOTE_NEEDS 1
-#define PV_NEEDS(words)                                                                            \
-    __asm__(".pushsection .note.Xen, \"a\", @note\n"                                              \
-            ".balign 4\n.long 6, 2f - 1f, 1\n.asciz \"libpv\"\n.balign 4\n"                      \
+#define PV_NEEDS(words)                                                     \
+    __asm__(".pushsection .note.Xen, \"a\", @note\n"                        \
+            ".balign 4\n.long 6, 2f - 1f, 1\n.asciz \"libpv\"\n.balign 4\n" \
             "1: .asciz \"" words "\"\n2: .balign 4\n.popsection")
 
 /* libpv's entry point and hypercall page; in assembly, not to be called. */

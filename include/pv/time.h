@@ -10,6 +10,7 @@
  * vCPU has one deadline (pv_time_set_deadline()) and one periodic timer.
  *
  * All times are nanoseconds of system time unless said otherwise. Context: any.
+ * Reference: vcpu_time_info and set_timer_op in abi/xen.h, abi/vcpu.h.
  */
 #ifndef PV_TIME_H
 #define PV_TIME_H

@@ -21,6 +21,7 @@
  *
  * A 64-bit kernel runs in ring 3 as its user programs do. In a frame, CS has its low two bits set
  * if user mode was interrupted, and clear if the kernel was.
+ * Reference: abi/arch-x86_64.h, abi/callback.h.
  */
 #ifndef PV_TRAP_H
 #define PV_TRAP_H
@@ -113,11 +114,10 @@ int pv_trap_allow_user(unsigned vector, bool allow);
  *
  * Most system calls need no handler: with this, number rax below `count` calls table[rax] with rdi,
  * rsi, rdx, r10, r8, r9, and what that returns is rax, at the cost of a few instructions. The frame
- * lies at the top of the kernel's stack meanwhile; what the call writes to rbx, rbp and r12-r15 there
- * counts only if there is more to do. *pv_trap_busy says whether there is more to do,
- * as in a flag of the running thread: if it is not 0 before, the handler is called instead; if it
- * is not 0 after, finish(regs) is. Kernels with several vCPUs (pv_host_cpu()) always have the
- * handler.
+ * lies at the top of the kernel's stack meanwhile; what the call writes to rbx, rbp and r12-r15
+ * there counts only if there is more to do. *pv_trap_busy says whether there is more to do, as in a
+ * flag of the running thread: if it is not 0 before, the handler is called instead; if it is not 0
+ * after, finish(regs) is. Kernels with several vCPUs (pv_host_cpu()) always have the handler.
  */
 void pv_trap_system_calls(const void *table, uint64_t count, pv_trap_handler_t *finish);
 extern const volatile uint32_t *pv_trap_busy;

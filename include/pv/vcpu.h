@@ -6,7 +6,7 @@
  * pv_vcpu_start(). A kernel that starts one must define pv_host_cpu(), pv_host_lock() and
  * pv_host_unlock() (host.h). How many there are: pv_vcpu_count().
  *
- * All return 0 or -XEN_E* except as noted; -XEN_ENOENT: no such vCPU.
+ * All return 0 or -XEN_E* except as noted; -XEN_ENOENT: no such vCPU. Reference: abi/vcpu.h.
  */
 #ifndef PV_VCPU_H
 #define PV_VCPU_H

@@ -14,8 +14,11 @@
  * Front-ends of libpv (block.h, net.h) do all this in their open and close calls: a kernel needs
  * this header only for drivers of its own.
  *
- * Who waits, waits with a deadline, and pv_xenbus_why() says for whom: "the back-end (domain 0,
- * /local/domain/0/backend/vbd/3/51712) is still Initialising".
+ * All ask the store, which takes its time; open, resume and close wait for the other end as well,
+ * and are not for event handlers nor for the driver's own functions. Who waits, waits with a
+ * deadline, and pv_xenbus_why() says for whom: "device/vbd/51712: the back-end (domain 0,
+ * /local/domain/0/backend/vbd/3/51712) is Initialising, which has been waited for in vain".
+ * Reference: abi/xenbus.h.
  */
 #ifndef PV_XENBUS_H
 #define PV_XENBUS_H
