@@ -447,7 +447,8 @@ int pv_block_do(struct pv_block *d, struct pv_block_request *r)
     while (!err && !__atomic_load_n(&over, __ATOMIC_ACQUIRE)) {
         bool state = pv_events_disable();
 
-        pv_sched_poll(ports, ports[1] ? 2 : 1, pv_time_now() + NAP);
+        if (!__atomic_load_n(&over, __ATOMIC_ACQUIRE)) /* by an event, just now */
+            pv_sched_poll(ports, ports[1] ? 2 : 1, pv_time_now() + NAP);
         pv_block_poll(d);
         pv_xenstore_poll(); /* the back-end may go */
         pv_events_restore(state);

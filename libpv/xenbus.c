@@ -190,7 +190,8 @@ static int wait_for(struct pv_xenbus *bus, enum phase wanted)
         if (now >= deadline)
             return explain(bus, -XEN_ETIMEDOUT, "which has been waited for in vain");
         state = pv_events_disable();
-        pv_sched_poll(&port, 1, now + NAP);
+        if (bus->phase != wanted && bus->phase != Closed) /* by an event, just now */
+            pv_sched_poll(&port, 1, now + NAP);
         pv_events_restore(state);
         pv_xenstore_poll();
     }

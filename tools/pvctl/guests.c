@@ -58,15 +58,8 @@ static json_t *guest_json(struct channel *c, unsigned domid)
 int command_up(int argc, char **argv)
 {
     bool json = take_flag(&argc, argv, "--json");
-    struct plan p = {.up = true, .quiet = true, .json = json};
-    int rc = plan_from_args(&p, argc, argv);
 
-    if (!rc)
-        rc = plan_check(&p);
-    if (!rc)
-        rc = run_plan(&p);
-    plan_free(&p);
-    return rc;
+    return run_arguments((struct plan){.up = true, .quiet = true, .json = json}, argc, argv);
 }
 
 int command_down(int argc, char **argv)

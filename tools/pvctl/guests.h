@@ -13,8 +13,8 @@ int command_pause(int argc, char **argv);
 int command_unpause(int argc, char **argv);
 int command_shutdown(int argc, char **argv);
 int command_store(int argc, char **argv);
-int command_top(int argc, char **argv); /* top.c */
-int command_trace(int argc, char **argv); /* trace.c */
+int command_top(int argc, char **argv);     /* top.c */
+int command_trace(int argc, char **argv);   /* trace.c */
 int command_console(int argc, char **argv); /* console.c */
 
 #endif

@@ -167,8 +167,8 @@ static void remove_files(const char *dir)
         closedir(d);
 }
 
-/* Take dir's lock: the descriptor, or -1 if a live pvctl has it. One that only lists machines has it
- * for a moment, which is what more than one try is for. */
+/* Take dir's lock: the descriptor, or -1 if a live pvctl has it. One that only lists machines has
+ * it for a moment, which is what more than one try is for. */
 static int take_lock(const char *dir, int tries)
 {
     char *path = xasprintf("%s/lock", dir);

@@ -19,15 +19,7 @@
 
 static int command_run(int argc, char **argv)
 {
-    struct plan p = {0};
-    int rc = plan_from_args(&p, argc, argv);
-
-    if (!rc)
-        rc = plan_check(&p);
-    if (!rc)
-        rc = run_plan(&p);
-    plan_free(&p);
-    return rc;
+    return run_arguments((struct plan){0}, argc, argv);
 }
 
 /* One image; all: tell it there. */

@@ -606,3 +606,15 @@ int run_plan(const struct plan *p)
     free(r.dom0.failure);
     return rc;
 }
+
+int run_arguments(struct plan p, int argc, char **argv)
+{
+    int rc = plan_from_args(&p, argc, argv);
+
+    if (!rc)
+        rc = plan_check(&p);
+    if (!rc)
+        rc = run_plan(&p);
+    plan_free(&p);
+    return rc;
+}

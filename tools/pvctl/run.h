@@ -10,5 +10,7 @@
 /* Boot p (checked), attach the terminal, and return pvctl's exit status: the guests' own
  * verdict, EXIT_TIMEOUT, EXIT_STOPPED or EXIT_MACHINE. */
 int run_plan(const struct plan *p);
+/* The same for a plan that the arguments complete, checked in here. */
+int run_arguments(struct plan p, int argc, char **argv);
 
 #endif

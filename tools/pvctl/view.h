@@ -38,5 +38,4 @@ int command_list(int argc, char **argv);
 int command_why(int argc, char **argv);
 int command_dmesg(int argc, char **argv);
 
-
 #endif
