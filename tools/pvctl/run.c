@@ -40,6 +40,12 @@
 
 enum { KEPT_LINES = 48, ESCAPE = 0x1d /* Ctrl-] */ };
 
+/* What a serial line has sent of a line of text. */
+struct piece {
+    char text[1024];
+    size_t len;
+};
+
 struct run {
     const struct plan *plan;
     struct machine machine;
@@ -49,7 +55,8 @@ struct run {
     struct dom0 dom0;
     char dom0_line[512];
     size_t dom0_len;
-    FILE *log;
+    FILE *log;                         /* --console: in whole lines, for two serial lines may talk at a time */
+    struct piece log_line, log_guests; /* of either */
     pid_t qemu;
     int to_qemu, from_qemu, errors;
     struct server *server; /* of the control channel; NULL: there is none */
@@ -163,12 +170,34 @@ static void hypervisor_line(void *ctx, const char *line)
     }
 }
 
+static void log_piece(struct run *r, struct piece *p)
+{
+    if (r->log)
+        fwrite(p->text, 1, p->len, r->log);
+    p->len = 0;
+}
+
+static void log_bytes(struct run *r, struct piece *p, const char *bytes, size_t n)
+{
+    for (; n; bytes++, n--) {
+        p->text[p->len++] = *bytes;
+        if (*bytes == '\n' || p->len == sizeof(p->text))
+            log_piece(r, p);
+    }
+}
+
 static void raw_bytes(void *ctx, const char *bytes, size_t n)
 {
     struct run *r = ctx;
 
-    if (r->log)
-        fwrite(bytes, 1, n, r->log);
+    log_bytes(r, &r->log_line, bytes, n);
+}
+
+static void raw_guest_bytes(void *ctx, const char *bytes, size_t n)
+{
+    struct run *r = ctx;
+
+    log_bytes(r, &r->log_guests, bytes, n);
 }
 
 /* -- terminal ---------------------------------------------------------------- */
@@ -517,6 +546,7 @@ static int run_machine(struct run *r)
 
     sink.ctx = r;
     r->guest_sink = sink;
+    r->guest_sink.raw = raw_guest_bytes;
     /* Nobody but guests writes to their own line, so no mark is looked for. */
     demux_init(&r->guests, &r->guest_sink, "\377\377", false);
     if (r->plan->as == AS_DOMU)
@@ -539,6 +569,8 @@ static int run_machine(struct run *r)
         ;
     demux_end(&r->demux);
     demux_end(&r->guests);
+    log_piece(r, &r->log_line);
+    log_piece(r, &r->log_guests);
     terminal_restore(r);
     fflush(stderr);
     if (r->plan->stages)
