@@ -206,10 +206,10 @@ int pagetable_init(struct pagetable *pt)
     struct page *p = alloc_page(GFP_ZERO | GFP_USER);
     pte_t *t, *k = frame_table(kernel_pt.root);
 
-    if (!p)
-        return -ENOMEM;
     list_init(&pt->tables);
     pt->nr_tables = 0;
+    if (!p)
+        return -ENOMEM;
     pt->root = page_frame(p);
     pagetable_add(pt, p);
     t = page_addr(p);

@@ -147,7 +147,8 @@ struct pagetable {
     u64 nr_tables;
 };
 
-int pagetable_init(struct pagetable *pt);  /* with the kernel's part; 0 or -ENOMEM */
+/* With the kernel's part. 0 or -ENOMEM; pagetable_free() in either case. */
+int pagetable_init(struct pagetable *pt);
 void pagetable_free(struct pagetable *pt); /* tables only: leaf entries are gone already */
 /* Slot of a user address; NULL when a table is missing (and, with alloc, memory is out). */
 pte_t *pagetable_slot(struct pagetable *pt, u64 va, bool alloc);
@@ -207,7 +208,8 @@ u64 arch_thread_frame_pointer(struct thread *t); /* of one that does not run, fo
 
 /* Clock hardware below timer.h. */
 void clock_init(void);
-u64 rtc_read(void); /* seconds since 1970 */
+u64 clock_mono_ns(void); /* since boot */
+u64 rtc_read(void);      /* seconds since 1970 */
 void rtc_write(u64 seconds);
 void clock_event_arm(u64 deadline); /* one interrupt at that time (ns since boot) */
 

@@ -8,7 +8,7 @@
 #ifndef KERN_TIMER_H
 #define KERN_TIMER_H
 
-#include "list.h"
+#include "arch.h"
 
 #define NSEC_PER_SEC  1000000000UL
 #define NSEC_PER_MSEC 1000000UL
@@ -22,7 +22,6 @@ struct timeval {
     s64 tv_usec;
 };
 
-u64 clock_mono_ns(void); /* since boot */
 u64 clock_real_ns(void); /* since 1970 */
 void clock_set_real(u64 ns);
 static inline u64 timespec_ns(struct timespec t)

@@ -58,6 +58,7 @@ struct mm *mm_new(void)
     mutex_init(&mm->lock);
     mm->mmap_base = MMAP_TOP;
     if (pagetable_init(&mm->pt)) {
+        pagetable_free(&mm->pt);
         kmem_cache_free(mm_cache, mm);
         return NULL;
     }
@@ -501,27 +502,21 @@ static void copy_pte(struct mm *new, struct vma *v, pte_t *from, pte_t *to)
 static int copy_range(struct mm *new, struct mm *old, struct vma *v)
 {
     u64 va = v->start;
-    pte_t *from;
+    pte_t *from, *to;
 
     while ((from = pagetable_find(&old->pt, &va, v->end))) {
         u64 stop = MIN(v->end, pagetable_next(va));
-        pte_t *to = NULL;
 
-        for (; va < stop; va += PAGE_SIZE, from++) {
-            unsigned i = va >> PAGE_SHIFT & (PT_ENTRIES - 1);
-
-            if (pte_none(*from))
-                continue;
-            if (!to) {
-                to = pagetable_slot(&new->pt, va, true);
-                if (!to)
-                    return -ENOMEM;
-                to -= i;
-                if (pte_none(*from)) /* reclaim may have run */
-                    continue;
-            }
-            copy_pte(new, v, from, &to[i]);
-        }
+        for (; va < stop && pte_none(*from); va += PAGE_SIZE)
+            from++;
+        if (va == stop)
+            continue;
+        to = pagetable_slot(&new->pt, va, true);
+        if (!to)
+            return -ENOMEM;
+        for (; va < stop; va += PAGE_SIZE, from++, to++)
+            if (!pte_none(*from)) /* the first one, too: reclaim may have run */
+                copy_pte(new, v, from, to);
     }
     return 0;
 }
