@@ -69,9 +69,7 @@ int pv_host_main(const char *cmdline __attribute__((unused)))
 
     for (unsigned i = 0; i < BATCH; i++)
         page[i] = pv_host_page_alloc();
-    err = pv_grant_init(4);
-    if (!err)
-        err = pv_block_open(&disk, 0);
+    err = pv_block_open(&disk, 0);
     if (err == -XEN_ENODEV) {
         pv_printf("there is no disk\n");
         return 0;

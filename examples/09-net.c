@@ -376,12 +376,11 @@ static bool ask_for_address(bool for_ever)
 int pv_host_main(const char *cmdline __attribute__((unused)))
 {
     uint64_t serve = pv_start_number("serve", 1), end = 0;
-    int err = pv_grant_init(2);
+    int err;
 
     card.received = received;
     card.exchange = pv_start_option("exchange", &(size_t){0}) != NULL;
-    if (!err)
-        err = pv_net_open(&card, 0);
+    err = pv_net_open(&card, 0);
     if (err == -XEN_ENODEV) {
         pv_printf("there is no network card\n");
         return 0;

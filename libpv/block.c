@@ -168,8 +168,9 @@ static bool have_table(struct pv_block *d, struct pv_block_flight *f)
 static int fill(struct pv_block *d, struct pv_block_request *r, struct pv_block_flight *f,
                 union any_request *q, uint64_t sector, uint64_t *sectors)
 {
-    static const uint8_t ops[] = {XEN_BLKIF_OP_READ, XEN_BLKIF_OP_WRITE,
-                                  XEN_BLKIF_OP_WRITE_BARRIER};
+    static const uint8_t ops[] = {[PV_BLOCK_READ] = XEN_BLKIF_OP_READ,
+                                  [PV_BLOCK_WRITE] = XEN_BLKIF_OP_WRITE,
+                                  [PV_BLOCK_BARRIER] = XEN_BLKIF_OP_WRITE_BARRIER};
     struct xen_blkif_request_segment *table = q->plain.seg;
     uint16_t handle = (uint16_t)d->bus.id;
     const unsigned few = XEN_BLKIF_MAX_SEGMENTS_PER_REQUEST;

@@ -148,12 +148,24 @@ static void stop(struct pv_xenbus *bus)
     pv_block_stop(d);
 }
 
+static void suspend_bus(struct pv_xenbus *bus)
+{
+    pv_block_suspend((struct pv_block *)bus);
+}
+
+static int resume_bus(struct pv_xenbus *bus)
+{
+    return pv_block_resume((struct pv_block *)bus);
+}
+
 static const struct pv_xenbus_driver driver = {
     .kind = "vbd",
     .announced = XEN_XenbusStateInitialised,
     .publish = publish_ring,
     .connect = read_offer,
     .disconnect = stop,
+    .suspend = suspend_bus,
+    .resume = resume_bus,
 };
 
 static void forget_pages(struct pv_block *d)
@@ -196,6 +208,9 @@ void pv_block_suspend(struct pv_block *d)
 {
     pv_xenbus_suspend(&d->bus);
     pv_block_pause(d);
+    if (d->port) /* afterwards the number may be another port's */
+        pv_event_close(d->port);
+    d->port = 0;
 }
 
 int pv_block_resume(struct pv_block *d)

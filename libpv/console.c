@@ -132,13 +132,26 @@ uint32_t pv_console_port(void)
     return ring_port;
 }
 
-int pv_console_handle(pv_event_handler_t *handler, void *arg)
+static pv_console_input_t *input;
+
+static void take_input(uint32_t port, void *arg, struct pv_regs *regs)
+{
+    char text[64];
+    size_t n;
+
+    (void)port, (void)regs;
+    while ((n = pv_console_read(text, sizeof(text))))
+        input(arg, text, n);
+}
+
+int pv_console_handle(pv_console_input_t *handler, void *arg)
 {
     uint32_t port = ring_port;
     int err = port ? 0 : pv_event_bind_virq(XEN_VIRQ_CONSOLE, 0, &port);
 
+    input = handler;
     if (err == 0)
-        err = pv_event_handle(port, handler, arg);
+        err = pv_event_handle(port, take_input, arg);
     if (err == 0)
         pv_event_unmask(port);
     return err;

@@ -19,6 +19,16 @@ static struct {
     void *arg;
 } handlers[PV_EVENT_HANDLERS];
 
+/* What outlives a suspend, under new ports: vCPU 0's VIRQs, and the console's and store's ports. */
+#define KEPT_CONSOLE XEN_NR_VIRQS
+#define KEPT_STORE   (XEN_NR_VIRQS + 1)
+static struct {
+    uint32_t port; /* 0: none */
+    bool masked;
+    pv_event_handler_t *handler;
+    void *arg;
+} kept[XEN_NR_VIRQS + 2];
+
 /* Which vCPU takes the port's events; 0 unless bound elsewhere. */
 static uint8_t port_cpu[PV_EVENT_PORTS];
 
@@ -127,6 +137,8 @@ int pv_event_bind_virq(unsigned virq, unsigned vcpu, uint32_t *port)
     struct xen_evtchn_bind_virq op = {.virq = virq, .vcpu = vcpu};
     int64_t err = pv_hypercall_event_channel_op(XEN_EVTCHNOP_bind_virq, &op);
 
+    if (err == 0 && vcpu == 0 && virq < XEN_NR_VIRQS)
+        kept[virq].port = op.port;
     return made(err, op.port, vcpu, port);
 }
 
@@ -178,6 +190,9 @@ int pv_event_close(uint32_t port)
         return -XEN_EINVAL;
     pv_event_mask(port);
     pv_event_handle(port, NULL, NULL);
+    for (unsigned i = 0; i < XEN_NR_VIRQS; i++)
+        if (kept[i].port == port)
+            kept[i].port = 0;
     return (int)pv_hypercall_event_channel_op(XEN_EVTCHNOP_close, &op);
 }
 
@@ -328,4 +343,46 @@ unsigned pv_event_poll(void)
 void pv_event_dispatch(struct pv_regs *regs)
 {
     run_handlers(regs);
+}
+
+/* Around a suspend ---------------------------------------------------------------------------- */
+
+void pv_event_keep(void)
+{
+    kept[KEPT_CONSOLE].port = pv_machine.info->console.domU.evtchn;
+    kept[KEPT_STORE].port = pv_machine.info->store_evtchn;
+    for (unsigned i = 0; i < PV_ARRAY_SIZE(kept); i++) {
+        uint32_t port = kept[i].port;
+
+        if (!port || port >= PV_EVENT_HANDLERS)
+            continue;
+        kept[i].masked = pv_event_is_masked(port);
+        kept[i].handler = handlers[port].handler;
+        kept[i].arg = handlers[port].arg;
+    }
+}
+
+int pv_event_rebind(void)
+{
+    int err = 0;
+
+    __builtin_memset(handlers, 0, sizeof(handlers));
+    __builtin_memset(port_cpu, 0, sizeof(port_cpu));
+    for (unsigned i = 0; i < PV_ARRAY_SIZE(kept); i++) {
+        uint32_t port =
+            i == KEPT_STORE ? pv_machine.info->store_evtchn : pv_machine.info->console.domU.evtchn;
+        int rc = 0;
+
+        if (!kept[i].port)
+            continue;
+        if (i < XEN_NR_VIRQS)
+            rc = pv_event_bind_virq(i, 0, &port);
+        if (rc == 0)
+            rc = pv_event_handle(port, kept[i].handler, kept[i].arg);
+        if (rc == 0 && !kept[i].masked)
+            pv_event_unmask(port);
+        if (rc)
+            err = rc;
+    }
+    return err;
 }

@@ -52,7 +52,8 @@ static int error_of(int64_t rc, int16_t status)
     }
 }
 
-int pv_grant_init(unsigned frames)
+/* The table's frames appear at va, which is pages of a window. */
+static int map_table(void *va, unsigned frames)
 {
     uint64_t machine[PV_GRANT_FRAMES];
     struct xen_gnttab_setup_table setup = {
@@ -60,33 +61,59 @@ int pv_grant_init(unsigned frames)
         .nr_frames = frames,
         .frame_list = pv_gptr(machine),
     };
-    int64_t rc;
-    char *va;
+    int64_t rc = pv_hypercall_grant_table_op(XEN_GNTTABOP_setup_table, &setup, 1);
+    int err = error_of(rc, setup.status); /* which is there only now */
+
+    if (err)
+        return setup.status == XEN_GNTST_general_error ? -XEN_ENOSPC : err;
+    for (unsigned i = 0; va && i < frames && err == 0; i++)
+        err = pv_window_map((char *)va + i * PV_PAGE_SIZE, mfn(machine[i]), true);
+    return err;
+}
+
+int pv_grant_init(unsigned frames)
+{
+    void *va;
     int err;
 
     if (!frames || frames > PV_GRANT_FRAMES)
         return -XEN_EINVAL;
-    rc = pv_hypercall_grant_table_op(XEN_GNTTABOP_setup_table, &setup, 1);
-    err = error_of(rc, setup.status); /* which is there only now */
+    err = map_table(NULL, frames); /* no window is lost when the hypervisor refuses */
     if (err)
-        return setup.status == XEN_GNTST_general_error ? -XEN_ENOSPC : err;
+        return err;
     va = pv_host_window_alloc(frames);
     if (!va)
         return -XEN_ENOMEM;
-    for (unsigned i = 0; i < frames && err == 0; i++)
-        err = pv_window_map(va + i * PV_PAGE_SIZE, mfn(machine[i]), true);
+    err = map_table(va, frames);
     if (err)
         return err;
-    table = (struct xen_grant_entry_v1 *)va;
+    table = va;
     refs = frames * ENTRIES_PER_FRAME;
     used[0] = (1 << XEN_GNTTAB_NR_RESERVED_ENTRIES) - 1;
     return 0;
 }
 
+int pv_grant_unmap_table(void)
+{
+    int err = 0;
+
+    for (uint32_t at = 0; at < refs && err == 0; at += ENTRIES_PER_FRAME)
+        err = pv_window_map(table + at, PV_MFN_INVALID, false);
+    return err;
+}
+
+int pv_grant_map_table(void)
+{
+    return refs ? map_table(table, refs / ENTRIES_PER_FRAME) : 0;
+}
+
 static bool take_ref(xen_grant_ref_t *ref)
 {
-    bool state = pv_lock(), found = false;
+    bool state, found = false;
 
+    if (!refs)
+        pv_grant_init(PV_GRANT_DEFAULT);
+    state = pv_lock();
     for (uint32_t w = 0; w < refs / 64 && !found; w++) {
         if (~used[w]) {
             unsigned b = (unsigned)__builtin_ctzll(~used[w]);

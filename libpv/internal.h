@@ -15,7 +15,8 @@
 #include <pv/abi/xen.h>
 #include <pv/abi/start_info.h>
 
-/* What pv_start_init() found out. Written once, before a second vCPU runs; read by all. */
+/* What pv_start_init() found out, before a second vCPU runs; read by all. A suspend, when there is
+ * one vCPU only, finds it out again. */
 struct pv_machine {
     const struct xen_start_info *info;
     struct xen_shared_info *shared;
@@ -78,6 +79,22 @@ static inline struct xen_vcpu_info *pv_vcpu_info(void)
 void pv_vcpu_info_init(void);
 void pv_vcpu_info_set(unsigned cpu, struct xen_vcpu_info *info);
 void pv_trap_info_moved(void);
+
+/* Around a suspend (suspend.c). No mapping of a frame that isn't in the p2m may be left when the
+ * guest is saved; resume looks at the new start_info. */
+pfn_t pv_start_frame(const void *va); /* of an address of the initial mapping */
+int pv_start_map_shared(void);
+int pv_start_unmap_shared(void);
+int pv_start_resume(void);
+void pv_time_begin(uint64_t up); /* pv_time_up() is this now */
+int pv_grant_unmap_table(void);
+int pv_grant_map_table(void);
+/* Remembers the handlers that outlive a suspend; gives them their new ports. */
+void pv_event_keep(void);
+int pv_event_rebind(void);
+
+/* Of a level-4 table: neither the hypervisor's nor one that the kernel's space uses. */
+bool pv_space_user_slot(unsigned slot);
 
 /* Maps a machine frame at a page of a window (host.h) and flushes that page's translation. */
 int pv_window_map(void *va, mfn_t frame, bool writable);

@@ -26,7 +26,9 @@ pvinclude_HEADERS = \
 	include/pv/netflip.h \
 	include/pv/ring.h \
 	include/pv/space.h \
+	include/pv/suspend.h \
 	include/pv/time.h \
+	include/pv/tree.h \
 	include/pv/vcpu.h \
 	include/pv/xenbus.h \
 	include/pv/xenstore.h \
@@ -66,6 +68,7 @@ LIBPV_C = \
 	libpv/hypercall.c \
 	libpv/pagetable.c \
 	libpv/sched.c \
+	libpv/suspend.c \
 	libpv/start.c \
 	libpv/fpu.c \
 	libpv/grant.c \
@@ -74,6 +77,7 @@ LIBPV_C = \
 	libpv/net_connect.c \
 	libpv/ring.c \
 	libpv/space.c \
+	libpv/tree.c \
 	libpv/time.c \
 	libpv/vcpu.c \
 	libpv/xenbus.c \

@@ -367,7 +367,11 @@ static void show(struct pv_net *n)
     for (unsigned i = 0; i < n->pieces; i++)
         p.bytes += n->piece[i].bytes;
     n->arrived++;
-    if (n->received && n->received(n, &p))
+    if (n->frame && n->pieces == 1)
+        n->frame(n, (char *)pv_host_page_va(p.fragments->frame) + p.fragments->offset, p.bytes);
+    else if (n->frame)
+        n->dropped++;
+    else if (n->received && n->received(n, &p))
         n->pieces = 0; /* kept */
 }
 

@@ -149,12 +149,24 @@ static void stop(struct pv_xenbus *bus)
     pv_net_stop(n);
 }
 
+static void suspend_bus(struct pv_xenbus *bus)
+{
+    pv_net_suspend(net_of(bus));
+}
+
+static int resume_bus(struct pv_xenbus *bus)
+{
+    return pv_net_resume(net_of(bus));
+}
+
 static const struct pv_xenbus_driver driver = {
     .kind = "vif",
     .announced = XEN_XenbusStateConnected,
     .publish = publish_all,
     .connect = start,
     .disconnect = stop,
+    .suspend = suspend_bus,
+    .resume = resume_bus,
 };
 
 /* xx:xx:xx:xx:xx:xx */
@@ -242,6 +254,9 @@ void pv_net_suspend(struct pv_net *n)
 {
     pv_xenbus_suspend(&n->bus);
     n->up = false;
+    if (n->port) /* afterwards the number may be another port's */
+        pv_event_close(n->port);
+    n->port = 0;
 }
 
 int pv_net_resume(struct pv_net *n)

@@ -40,7 +40,7 @@ static pv_pte_t peek(pfn_t table, unsigned index)
     return e;
 }
 
-static bool is_user_slot(unsigned slot)
+bool pv_space_user_slot(unsigned slot)
 {
     return !is_hypervisor_slot(slot) && !pv_pte_is_present(peek(pv_space_kernel()->kernel, slot));
 }
@@ -134,7 +134,7 @@ int pv_space_destroy(struct pv_space *s)
     if (err)
         return err;
     for (unsigned i = 0; i < SLOTS; i++) {
-        pfn_t below = is_user_slot(i) ? pv_pte_pfn(peek(s->kernel, i)) : PV_PFN_INVALID;
+        pfn_t below = pv_space_user_slot(i) ? pv_pte_pfn(peek(s->kernel, i)) : PV_PFN_INVALID;
 
         if (pfn_valid(below))
             tree_free(below, L4 - 1);
@@ -176,7 +176,7 @@ static bool is_guest_address(uint64_t va)
 static int link(struct pv_space *s, pfn_t table, unsigned level, unsigned index, pfn_t below)
 {
     pv_pte_t e = pv_pte(below, PV_TABLE_RIGHTS);
-    bool both = level == L4 && pfn_valid(s->user) && is_user_slot(index);
+    bool both = level == L4 && pfn_valid(s->user) && pv_space_user_slot(index);
     int err = pv_pt_protect(below);
 
     if (err == 0)

@@ -2,8 +2,8 @@
 /*
  * start.c - start of day: start_info, p2m and m2p, shared_info, the command line.
  *
- * Invariant: pv_machine is complete before anything else of the library is used, and never
- * changes afterwards; the p2m's entries do change (memory.c).
+ * Invariant: pv_machine is complete before anything else of the library is used, and changes
+ * afterwards only in a suspend; the p2m's entries do change (memory.c).
  */
 #include <pv/start.h>
 #include <pv/console.h>
@@ -15,11 +15,61 @@
 struct pv_machine pv_machine;
 const uint64_t *pv_pte_frames;
 
-int pv_start_init(const struct xen_start_info *si, void *virt_base)
+static struct xen_shared_info *shared_window;
+
+/* Beyond the last entry of the m2p that has memory behind it a look-up would fault. */
+static void find_m2p(void)
 {
     struct xen_machphys_mapping map;
-    struct xen_shared_info *shared;
     int64_t top;
+
+    pv_machine.m2p_entries = XEN_MACH2PHYS_NR_ENTRIES;
+    if (pv_hypercall_memory_op(XENMEM_machphys_mapping, &map) == 0)
+        pv_machine.m2p_entries = map.max_mfn + 1;
+    top = pv_hypercall_memory_op(XENMEM_maximum_ram_page, NULL);
+    if (top > 0 && (uint64_t)top < pv_machine.m2p_entries)
+        pv_machine.m2p_entries = (uint64_t)top + 1;
+}
+
+pfn_t pv_start_frame(const void *va)
+{
+    return pfn(((uintptr_t)va - pv_machine.virt_base) >> PV_PAGE_SHIFT);
+}
+
+int pv_start_map_shared(void)
+{
+    const struct xen_start_info *si = pv_machine.info;
+    mfn_t tables = pv_p2m(pv_start_frame((const void *)si->pt_base));
+    int err = pv_window_map(shared_window, mfn_of_maddr(si->shared_info), true);
+
+    if (err)
+        return err;
+    pv_machine.shared = shared_window;
+    /* Where a toolstack that saves the guest finds the p2m. */
+    shared_window->arch.max_pfn = pv_machine.nr_pages;
+    shared_window->arch.p2m_vaddr = (uintptr_t)pv_machine.p2m;
+    shared_window->arch.p2m_cr3 = mfn_valid(tables) ? mfn_to_maddr(tables) : 0;
+    return 0;
+}
+
+int pv_start_unmap_shared(void)
+{
+    int err = pv_window_map(shared_window, PV_MFN_INVALID, false);
+
+    if (err == 0)
+        pv_machine.shared = NULL;
+    return err;
+}
+
+int pv_start_resume(void)
+{
+    find_m2p();
+    pv_console_init(pv_machine.info);
+    return pv_start_map_shared();
+}
+
+int pv_start_init(const struct xen_start_info *si, void *virt_base)
+{
     int err;
 
     pv_machine.info = si;
@@ -31,21 +81,14 @@ int pv_start_init(const struct xen_start_info *si, void *virt_base)
     pv_pte_frames = pv_machine.m2p;
     pv_machine.m2p_entries = XEN_MACH2PHYS_NR_ENTRIES;
     pv_console_init(si);
-
-    /* Beyond the last entry that has memory behind it a look-up would fault. */
-    if (pv_hypercall_memory_op(XENMEM_machphys_mapping, &map) == 0)
-        pv_machine.m2p_entries = map.max_mfn + 1;
-    top = pv_hypercall_memory_op(XENMEM_maximum_ram_page, NULL);
-    if (top > 0 && (uint64_t)top < pv_machine.m2p_entries)
-        pv_machine.m2p_entries = (uint64_t)top + 1;
-
-    shared = pv_host_window_alloc(1);
-    if (!shared)
+    find_m2p();
+    shared_window = pv_host_window_alloc(1);
+    if (!shared_window)
         return -XEN_ENOMEM;
-    err = pv_window_map(shared, mfn_of_maddr(si->shared_info), true);
+    err = pv_start_map_shared();
     if (err == 0) {
-        pv_machine.shared = shared;
         pv_vcpu_info_init();
+        pv_time_begin(0);
     }
     return err;
 }

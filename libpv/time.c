@@ -7,6 +7,7 @@
  */
 #include <pv/time.h>
 #include <pv/cpu.h>
+#include <pv/event.h>
 #include <pv/host.h>
 #include <pv/hypercall.h>
 #include <pv/sched.h>
@@ -65,6 +66,64 @@ void pv_time_wall(struct pv_wall_time *now)
 int pv_time_set_deadline(uint64_t when)
 {
     return (int)pv_hypercall_set_timer_op(when);
+}
+
+/* The guest's own clock --------------------------------------------------------------------- */
+
+static uint64_t epoch; /* the system time at which it was 0 */
+static uint64_t alarm; /* on it; 0: none */
+
+void pv_time_begin(uint64_t up)
+{
+    epoch = pv_time_now() - up;
+    if (alarm)
+        pv_time_alarm(alarm);
+}
+
+uint64_t pv_time_up(void)
+{
+    return pv_time_now() - epoch;
+}
+
+void pv_time_alarm(uint64_t up)
+{
+    alarm = up;
+    pv_time_set_deadline(epoch + up);
+}
+
+static void run_tick(uint32_t port, void *tick, struct pv_regs *regs)
+{
+    (void)port, (void)regs;
+    ((void (*)(void))(uintptr_t)tick)();
+}
+
+int pv_time_handle(void (*tick)(void))
+{
+    uint32_t port;
+    int err = pv_event_bind_virq(XEN_VIRQ_TIMER, 0, &port);
+
+    if (err == 0)
+        err = pv_time_set_period(0);
+    if (err == 0)
+        err = pv_event_handle(port, run_tick, (void *)(uintptr_t)tick);
+    if (err == 0)
+        pv_event_unmask(port);
+    return err;
+}
+
+static uint64_t date_offset;
+
+uint64_t pv_time_date(void)
+{
+    struct pv_wall_time now;
+
+    pv_time_wall(&now);
+    return now.sec + date_offset;
+}
+
+void pv_time_set_date(uint64_t sec)
+{
+    date_offset += sec - pv_time_date();
 }
 
 int pv_time_set_period(uint64_t period)

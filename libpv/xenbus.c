@@ -285,19 +285,50 @@ static int open_bus(struct pv_xenbus *bus)
     return err;
 }
 
+static struct pv_xenbus *all;
+
+static void enlist(struct pv_xenbus *bus)
+{
+    bool state = pv_lock();
+
+    bus->next = all;
+    all = bus;
+    pv_unlock(state);
+}
+
+static void delist(const struct pv_xenbus *bus)
+{
+    bool state = pv_lock();
+
+    for (struct pv_xenbus **b = &all; *b; b = &(*b)->next) {
+        if (*b == bus) {
+            *b = bus->next;
+            break;
+        }
+    }
+    pv_unlock(state);
+}
+
 int pv_xenbus_open(struct pv_xenbus *bus, const struct pv_xenbus_driver *driver, uint32_t id)
 {
+    int err;
+
+    delist(bus);
     __builtin_memset(bus, 0, sizeof(*bus));
     bus->driver = driver;
     bus->id = id;
     pv_format(bus->front, sizeof(bus->front), "device/%s/%u", driver->kind, id);
-    return open_bus(bus);
+    err = open_bus(bus);
+    if (err == 0)
+        enlist(bus);
+    return err;
 }
 
 int pv_xenbus_close(struct pv_xenbus *bus)
 {
     int err;
 
+    delist(bus);
     wish(bus, DoClose);
     err = wait_for(bus, Closed);
     pv_xenbus_suspend(bus);
@@ -315,6 +346,20 @@ void pv_xenbus_suspend(struct pv_xenbus *bus)
 int pv_xenbus_resume(struct pv_xenbus *bus)
 {
     return open_bus(bus);
+}
+
+void pv_xenbus_suspend_all(void)
+{
+    for (struct pv_xenbus *bus = all; bus; bus = bus->next)
+        if (bus->driver->suspend)
+            bus->driver->suspend(bus);
+}
+
+void pv_xenbus_resume_all(void)
+{
+    for (struct pv_xenbus *bus = all; bus; bus = bus->next)
+        if (bus->driver->resume)
+            bus->driver->resume(bus);
 }
 
 void pv_xenbus_fail(struct pv_xenbus *bus, const char *why)

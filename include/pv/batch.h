@@ -78,6 +78,19 @@ void pv_lazy_begin(struct pv_batch *b);
 int pv_lazy_flush(void);
 /* Executes what is collected and ends being lazy. Returns the first error since the begin. */
 int pv_lazy_end(void);
+/* As pv_lazy_begin(NULL), until the enclosing block of C is left, in whatever way. */
+#define pv_lazy_block() \
+    char pv_lazy_mark __attribute__((cleanup(pv_lazy_leave), unused)) = pv_lazy_enter()
+static inline char pv_lazy_enter(void)
+{
+    pv_lazy_begin(NULL);
+    return 0;
+}
+static inline void pv_lazy_leave(char *mark)
+{
+    (void)mark;
+    pv_lazy_end();
+}
 /* The batch in which this vCPU collects, or NULL. */
 struct pv_batch *pv_lazy_batch(void);
 

@@ -4,7 +4,6 @@
  *
  *     static struct pv_block disk;
  *
- *     pv_grant_init(4);
  *     if (pv_block_open(&disk, 0))                        the first disk
  *         pv_host_panic(pv_xenbus_why(&disk.bus));
  *     pv_block_rw(&disk, PV_BLOCK_READ, sector, frame, 0, 4096);
@@ -52,8 +51,8 @@ extern "C" {
 enum pv_block_op {
     PV_BLOCK_READ,
     PV_BLOCK_WRITE,
-    PV_BLOCK_BARRIER, /* a write, or nothing: after all that went before, before all that follows */
     PV_BLOCK_FLUSH,   /* what was written is on the medium when this is done */
+    PV_BLOCK_BARRIER, /* a write, or nothing: after all that went before, before all that follows */
     PV_BLOCK_DISCARD, /* the contents of [sector, sector + sectors) don't matter any more */
 };
 
@@ -68,7 +67,7 @@ struct pv_block_segment {
 
 struct pv_block_request {
     enum pv_block_op op;
-    bool fua;         /* a write: flush before it is done */
+    bool fua;         /* a write: flush before it is done, if the disk has what to flush */
     uint16_t nr_segs; /* read, write, barrier */
     uint64_t sector;
     uint64_t sectors; /* discard */

@@ -23,8 +23,6 @@
 extern "C" {
 #endif
 
-struct pv_regs;
-
 #define PV_CONSOLE_PATIENCE 100000
 
 /* Chooses the way by start_info. pv_start_init() calls it; nobody else need. */
@@ -47,10 +45,11 @@ size_t pv_console_read(char *text, size_t n);
 uint32_t pv_console_port(void);
 
 /*
- * Calls handler(port, arg, regs) whenever input may have come, from now on: binds the ring's port,
- * or the first domain's XEN_VIRQ_CONSOLE. 0 or -XEN_E*.
+ * Calls handler(arg, text, n) with what arrives, from now on, in the context of an event: binds the
+ * ring's port, or the first domain's XEN_VIRQ_CONSOLE. 0 or -XEN_E*.
  */
-int pv_console_handle(void (*handler)(uint32_t port, void *arg, struct pv_regs *regs), void *arg);
+typedef void pv_console_input_t(void *arg, const char *text, size_t n);
+int pv_console_handle(pv_console_input_t *handler, void *arg);
 
 /*
  * printf with: %s %c %d %u %x %p %%, the sizes l, ll and z, a width, - and 0 before it, and a

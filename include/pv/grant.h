@@ -32,10 +32,12 @@ extern "C" {
 
 /*
  * Asks for a table of `frames` pages (512 references each; pv_host_window_alloc() gives the
- * addresses), at most PV_GRANT_FRAMES. To be called once, before all else here.
- * -XEN_ENOSPC: the hypervisor allows fewer; -XEN_ENOMEM: no window.
+ * addresses), at most PV_GRANT_FRAMES. To be called once, before all else here; who does not has
+ * PV_GRANT_DEFAULT of them from the first grant on. -XEN_ENOSPC: the hypervisor allows fewer;
+ * -XEN_ENOMEM: no window.
  */
-#define PV_GRANT_FRAMES 8
+#define PV_GRANT_FRAMES  8
+#define PV_GRANT_DEFAULT 4
 int pv_grant_init(unsigned frames);
 
 /* The granting end -------------------------------------------------------------------------- */

@@ -5,7 +5,6 @@
  *     static bool arrived(struct pv_net *n, const struct pv_net_packet *p) { ...; return false; }
  *     static struct pv_net card = {.received = arrived};
  *
- *     pv_grant_init(4);
  *     if (pv_net_open(&card, 0))                          the first card
  *         pv_host_panic(pv_xenbus_why(&card.bus));
  *     pv_net_send_copy(&card, &(struct pv_net_bytes){frame, length}, 1, 0);
@@ -21,8 +20,10 @@
  * received() piece by piece, in the pages where it is. It returns false when it is through with
  * them; or true to keep them: then they are the kernel's, and libpv allocates others. If there are
  * none, fewer are lent, until a pv_net_poll() finds more: who may be without memory polls at times.
- * With `exchange` and a back-end that knows it (netflip.h), pages come from the network card
- * without a copy; the kernel sees no difference, for its frame numbers stay what they were.
+ * A kernel that copies what it receives sets `frame` instead, which is given whole frames at an
+ * address; packets in several pieces, which nobody sends to a card that did not ask for them, are
+ * dropped. With `exchange` and a back-end that knows it (netflip.h), pages come from the network
+ * card without a copy; the kernel sees no difference, for its frame numbers stay what they were.
  *
  * Checksums: PV_NET_BLANK on a packet to send says that TCP's or UDP's covers the pseudo header
  * only and that whoever takes it off the wire computes the rest. A kernel that can take such
@@ -103,6 +104,7 @@ struct pv_net {
     /* The kernel's, set before open; 0 and NULL are defaults: PV_NET_BUFFERS, what arrives is
      * dropped, libpv's handler polls. */
     bool (*received)(struct pv_net *n, const struct pv_net_packet *p);
+    void (*frame)(struct pv_net *n, const void *bytes, size_t len);
     void (*wake)(struct pv_net *n);
     void *arg;
     uint16_t buffers; /* pages to receive into, at most PV_NET_SLOTS */

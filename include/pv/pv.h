@@ -3,9 +3,9 @@
  * pv.h - all of libpv.
  *
  * In reading order: types.h, host.h (what a kernel gives), start.h, console.h, trap.h, cpu.h,
- * pagetable.h, space.h, batch.h, event.h, sched.h, time.h, vcpu.h, fpu.h, grant.h, ring.h,
- * memory.h, xenstore.h, xenbus.h, block.h, net.h and hypercall.h (the floor on which the others
- * stand). abi/ is the wire format below that.
+ * pagetable.h, space.h, tree.h, batch.h, event.h, sched.h, time.h, vcpu.h, fpu.h, grant.h, ring.h,
+ * memory.h, xenstore.h, suspend.h, xenbus.h, block.h, net.h and hypercall.h (the floor on which the
+ * others stand). abi/ is the wire format below that.
  */
 #ifndef PV_PV_H
 #define PV_PV_H
@@ -18,6 +18,7 @@
 #include <pv/cpu.h>
 #include <pv/pagetable.h>
 #include <pv/space.h>
+#include <pv/tree.h>
 #include <pv/batch.h>
 #include <pv/event.h>
 #include <pv/sched.h>
@@ -28,6 +29,7 @@
 #include <pv/ring.h>
 #include <pv/memory.h>
 #include <pv/xenstore.h>
+#include <pv/suspend.h>
 #include <pv/xenbus.h>
 #include <pv/block.h>
 #include <pv/net.h>

@@ -46,6 +46,27 @@ int pv_time_set_deadline(uint64_t when);
  */
 int pv_time_set_period(uint64_t period);
 
+/*
+ * The guest's own clock, for kernels that want one that fits them: it counts from the guest's
+ * start, stands still while the guest is suspended, and goes on where it was, on whatever machine.
+ * pv_time_alarm() is the deadline on it; it outlives a suspend, too.
+ */
+uint64_t pv_time_up(void);
+void pv_time_alarm(uint64_t up);
+
+/*
+ * Calls tick() when a deadline is reached: binds XEN_VIRQ_TIMER on vCPU 0 and stops the periodic
+ * timer that the vCPU may have begun with. 0 or -XEN_E*.
+ */
+int pv_time_handle(void (*tick)(void));
+
+/*
+ * The date, in seconds since 1970, as this guest has it. No guest may set the machine's: one that
+ * is set is this guest's alone, and goes on from there.
+ */
+uint64_t pv_time_date(void);
+void pv_time_set_date(uint64_t sec);
+
 /* Sleeps, events as they are. Wakes up by a poll, so it needs no timer handler. */
 void pv_time_sleep(uint64_t ns);
 

@@ -41,6 +41,8 @@ struct pv_xenbus_driver {
     int (*publish)(struct pv_xenbus *bus, uint32_t tx);
     int (*connect)(struct pv_xenbus *bus);
     void (*disconnect)(struct pv_xenbus *bus);
+    void (*suspend)(struct pv_xenbus *bus); /* of the whole device, for pv_suspend() */
+    int (*resume)(struct pv_xenbus *bus);
 };
 
 struct pv_xenbus {
@@ -50,6 +52,7 @@ struct pv_xenbus {
     char front[40];   /* "device/vbd/51712" */
     char back[96];    /* "/local/domain/0/backend/vbd/3/51712" */
     /* libpv's own from here on */
+    struct pv_xenbus *next; /* of all that are open */
     char back_state[104];
     struct pv_xenstore_watch watch;
     uint8_t phase;
@@ -83,6 +86,10 @@ int pv_xenbus_close(struct pv_xenbus *bus);
  */
 void pv_xenbus_suspend(struct pv_xenbus *bus);
 int pv_xenbus_resume(struct pv_xenbus *bus);
+
+/* What pv_suspend() does with all devices that are open, by their drivers. */
+void pv_xenbus_suspend_all(void);
+void pv_xenbus_resume_all(void);
 
 /* The driver gives its back-end up (it lies): disconnects, and lets go without waiting. */
 void pv_xenbus_fail(struct pv_xenbus *bus, const char *why);

@@ -137,10 +137,16 @@ tests_guests_boot_p2m_CCASFLAGS = $(GUEST_RT_CFLAGS)
 tests_guests_boot_p2m_LDFLAGS = $(GUEST_RT_LDFLAGS)
 
 # Input, and who gets it.
-EXTRA_PROGRAMS += tests/guests/echo
-GUEST_TEST_DEPS += tests/guests/echo
+EXTRA_PROGRAMS += tests/guests/echo tests/guests/sleeper
+GUEST_TEST_DEPS += tests/guests/echo tests/guests/sleeper
 GUEST_TESTS += tests/guests/input.sh tests/guests/control.sh
 SOAK_TESTS += tests/guests/control-soak.sh
+tests_guests_sleeper_SOURCES = tests/guests/sleeper.c
+tests_guests_sleeper_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
+tests_guests_sleeper_CFLAGS = $(EXAMPLE_CFLAGS)
+tests_guests_sleeper_LDFLAGS = $(EXAMPLE_LDFLAGS)
+tests_guests_sleeper_LDADD = libpv/libpv.a
+tests_guests_sleeper_DEPENDENCIES = $(EXAMPLE_DEPS)
 tests_guests_echo_SOURCES = tests/guests/echo.c
 tests_guests_echo_CPPFLAGS = $(FREESTANDING_CPPFLAGS)
 tests_guests_echo_CFLAGS = $(EXAMPLE_CFLAGS)

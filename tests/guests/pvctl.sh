@@ -33,6 +33,10 @@ ln -s "$hello" 01-hello
 "$pvctl" run c.json >out 2>err </dev/null && grep -q '^hello from' out && grep -q '^(d2) hello from' out
 verdict 'a configuration file'
 
+run --kernel "$builddir/tests/guests/sleeper" --cmdline unasked
+[ $? = 3 ] && grep -q 'sleeper suspended itself' err && ! grep -q '^awake' out
+verdict 'a guest that suspends itself ends, and it is said'
+
 run --cpu Skylake-Client-v3,-smap --kernel "$hello" && grep -q '^hello from' out
 verdict 'the other CPU model'
 

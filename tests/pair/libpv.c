@@ -177,6 +177,72 @@ static void protected_lazily(void)
         pv_host_page_free(f[i]);
 }
 
+/* The slot of USER in a table of a tree that the test makes itself. */
+static void *slot_in(pfn_t table, unsigned level)
+{
+    return (void *)(linear(table) + pv_pt_index(USER, level));
+}
+
+/* A kernel with tables of its own: drafts cost no calls, trees do, and what has ended is memory. */
+static void trees(void)
+{
+    uint64_t all = pair.free_pages;
+    pfn_t l[5], page = pv_host_page_alloc(), other = pv_host_page_alloc();
+    pfn_t late = pv_host_page_alloc();
+    struct pv_tree t, second;
+    unsigned before;
+
+    for (unsigned i = 1; i <= 4; i++) {
+        l[i] = pv_host_page_alloc();
+        memset(pv_host_page_va(l[i]), 0, PV_PAGE_SIZE);
+    }
+    for (unsigned i = 0; i < 512; i++)
+        if (i < 256 || i > 271)
+            linear(l[4])[i] = linear(pv_space_kernel()->kernel)[i];
+    before = pair.calls;
+    WANT(pv_tree_begin(&t, l[4]) == 0);
+    for (unsigned i = 4; i > 1; i--)
+        WANT(pv_tree_link(&t, slot_in(l[i], i), l[i - 1]) == 0);
+    WANT(pv_pt_set_slot(slot_in(l[1], 1), pv_pte(page, RW)) == 0);
+    WANT(pair.calls == before && hosted_touch(pv_arg(pv_host_page_va(l[1])), true));
+
+    *linear(page) = 5;
+    WANT(pv_tree_load(&t) == 0 && *at(USER) == 5);
+    WANT(g->v->root[0].n == pv_p2m(t.space.user).n && g->v->root[1].n == pv_p2m(l[4]).n);
+    WANT(linear(t.space.user)[pv_pt_index(USER, 4)] == linear(l[4])[pv_pt_index(USER, 4)]);
+    for (unsigned i = 1; i <= 4; i++)
+        WANT(pv_pt_is_protected(l[i]) && !hosted_touch(pv_arg(pv_host_page_va(l[i])), true));
+    before = pair.calls;
+    *linear(other) = 6;
+    WANT(pv_pt_set_slot(slot_in(l[1], 1), pv_pte(other, RW)) == 0 && pair.calls == before + 1);
+    WANT(pv_tlb_flush() == 0 && *at(USER) == 6);
+    REFUSED(pv_pt_set_slot(slot_in(l[1], 1), pv_pte(l[2], RW)), XEN_EBUSY, RULE_PT_WRITABLE_TABLE);
+
+    /* A table that comes later is seen in user mode, too. */
+    memset(pv_host_page_va(late), 0, PV_PAGE_SIZE);
+    WANT(pv_tree_link(&t, (void *)(linear(l[4]) + 100), late) == 0 && pv_pt_is_protected(late));
+    WANT(linear(t.space.user)[100] && linear(t.space.user)[100] == linear(l[4])[100]);
+    WANT(pv_tree_seal_all() == 0 && pv_tree_load(&t) == 0);
+    WANT(pv_space_switch(pv_space_kernel()) == 0);
+    pv_tree_end(&t);
+    for (unsigned i = 1; i <= 4; i++)
+        WANT(!pv_pt_is_protected(l[i]) && hosted_touch(pv_arg(pv_host_page_va(l[i])), true));
+    before = pair.calls;
+    WANT(pv_pt_set_slot(slot_in(l[1], 1), pv_pte_none()) == 0 && pair.calls == before);
+
+    /* Two drafts; the first ends before it was loaded, the other is sealed as for a suspend. */
+    WANT(pv_tree_begin(&t, l[4]) == 0 && pv_tree_begin(&second, l[3]) == 0);
+    memset(pv_host_page_va(l[3]), 0, PV_PAGE_SIZE);
+    memset(pv_host_page_va(l[4]), 0, PV_PAGE_SIZE);
+    pv_tree_end(&t);
+    WANT(pv_tree_seal_all() == 0 && pv_pt_is_protected(l[3]) && !pv_pt_is_protected(l[4]));
+    pv_tree_end(&second);
+    WANT(!pv_pt_is_protected(late) && pair.free_pages == all - 7);
+    pair.free_pages = 0;
+    WANT(pv_tree_begin(&t, l[4]) == -XEN_ENOMEM);
+    pair.free_pages = all - 7;
+}
+
 static void pages_and_flushes(void)
 {
     pfn_t a = pv_host_page_alloc(), b = pv_host_page_alloc();
@@ -474,6 +540,7 @@ static const struct pair_essay essays[] = {
     {"no memory for a table leaves nothing behind", out_of_pages},
     {"a lazy batch is one hypercall, and its failure has a place", lazily},
     {"tables are protected in one call with one flush, and unprotected", protected_lazily},
+    {"a tree of the kernel's own is a draft, then checked, then memory again", trees},
     {"clearing, copying, protecting, flushing", pages_and_flushes},
     {"event channels", events},
     {"grants, and a ring in a granted page", grants_and_a_ring},

@@ -45,22 +45,17 @@ static void on_trap(struct pv_regs *regs)
 }
 
 /* Instead of the timer chip and its interrupt. */
-static void on_timer(uint32_t port, void *arg, struct pv_regs *regs)
+static void on_timer(void)
 {
-    (void)port, (void)arg, (void)regs;
     pv_time_set_deadline(pv_time_now() + period);
     kernel_tick();
 }
 
 void timer_start(unsigned hz)
 {
-    uint32_t port;
-
     period = 1000000000 / hz;
-    if (pv_event_bind_virq(XEN_VIRQ_TIMER, 0, &port) != 0)
+    if (pv_time_handle(on_timer) != 0)
         pv_host_panic("no timer");
-    pv_event_handle(port, on_timer, NULL);
-    pv_event_unmask(port);
     pv_time_set_deadline(pv_time_now() + period);
 }
 

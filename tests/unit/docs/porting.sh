@@ -24,4 +24,16 @@ missing=$(sed -n 's/^STAGE([^"]*"[^"]*", \(".*"\))$/\1/p' hypervisor-shim/core/s
     while read -r call; do grep -rqF "$call" include/pv || echo "$call"; done)
 [ -z "$missing" ]
 say "the calls of stages.def exist $missing"
+# The figures of the small Unix are what is counted, and each patch has its line.
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+guest-port/apply-patches "$tree/port" && scripts/pv-diffcount guest-port/kernel "$tree/port" >"$tree/count"
+sed -n 's/^[A-Z%].*  *\([0-9.][0-9.]*\)  *[0-9.][0-9.]*  *[0-9.][0-9.]*$/\1/p' "$tree/count" >"$tree/counted"
+sed -n '/^| subsystem | small Unix /,/^$/s/^| [^|]* | *\([0-9.]*\) | .*/\1/p' docs/porting.md >"$tree/told"
+[ "$(wc -l <"$tree/counted")" = 6 ] && diff "$tree/counted" "$tree/told"
+say 'the table of the port is what pv-diffcount counts'
+sed -n 's/^| \(00[0-9]*\) | .* \([0-9]*\) |$/\1 \2/p' docs/porting.md >"$tree/lines"
+[ "$(cut -d' ' -f1 "$tree/lines")" = "$(find guest-port/patches -name '*.patch' | sed 's|.*/||; s|-.*||' | sort)" ] &&
+    [ "$(awk '{ n += $2 } END { print n }' "$tree/lines")" = "$(sed -n 5p "$tree/counted")" ]
+say 'each patch is there, and their lines are the total'
 echo "1..$n"
