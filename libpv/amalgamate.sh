@@ -39,6 +39,7 @@ for h in "$src"/include/pv/*.h "$src"/include/pv/abi/*.h; do visit "${h#"$src"/i
 statics() {
     awk '/^static / || /^} [a-z_]+(\[|;| =)/ || /^(static )?const struct \{/ {
         line = $0
+        sub(/__attribute__\(\([a-z_]+\)\) */, "", line)
         sub(/[=;\[(].*/, "", line)
         n = split(line, w, /[ *]+/)
         name = w[n]
