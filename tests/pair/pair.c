@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pair.c - the machine of pair.h: libpv's way into the hypervisor, its assembly (which nothing here
- * executes), the hooks of a small kernel, and the running of essays.
+ * pair.c - the machine of pair.h: libpv's way into the hypervisor, the hooks of a small kernel, and
+ * the running of essays.
  */
 #include "pair.h"
 #include <stdio.h>
@@ -27,7 +27,7 @@ void pair_fail(const char *file, int line, const char *what)
     _exit(1);
 }
 
-/* The way into the hypervisor, and libpv's assembly, which nothing here executes ------------ */
+/* The way into the hypervisor --------------------------------------------------------------- */
 
 static void upcall(void)
 {
@@ -84,30 +84,6 @@ void pv_cpu_id(uint32_t leaf, uint32_t subleaf, struct pv_cpuid *out)
 {
     (void)leaf, (void)subleaf;
     memset(out, 0, sizeof(*out));
-}
-
-const char pv_trap_stubs[16 * PV_TRAP_VECTORS], pv_trap_crit_begin[8], pv_trap_crit_end[1];
-_Noreturn void pv_trap_resume(struct pv_regs *regs);
-_Noreturn void pv_trap_resume(struct pv_regs *regs)
-{
-    (void)regs;
-    abort();
-}
-#define NEVER(name)                        \
-    void name(void *area, uint64_t parts); \
-    void name(void *area, uint64_t parts)  \
-    {                                      \
-        (void)area, (void)parts;           \
-        abort();                           \
-    }
-NEVER(pv_fpu_fxsave)
-NEVER(pv_fpu_fxrstor)
-NEVER(pv_fpu_xsave)
-NEVER(pv_fpu_xrstor)
-void pv_fpu_enable(uint64_t parts)
-{
-    (void)parts;
-    __builtin_trap();
 }
 
 /* The kernel: hooks of host.h --------------------------------------------------------------- */

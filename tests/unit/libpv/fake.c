@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fake.c - the hypervisor of straw of fake.h, and stand-ins for libpv's assembly.
+ * fake.c - the hypervisor of straw of fake.h.
  */
 #include "fake.h"
 
@@ -94,31 +94,4 @@ void pv_cpu_id(uint32_t leaf, uint32_t subleaf, struct pv_cpuid *out)
 {
     (void)leaf, (void)subleaf;
     memset(out, 0, sizeof(*out));
-}
-
-/* Assembly that no unit test executes. */
-const char pv_trap_stubs[16 * PV_TRAP_VECTORS], pv_trap_crit_begin[8], pv_trap_crit_end[1];
-void pv_cpu_begin(void);
-void pv_cpu_begin(void) {}
-void pv_trap_resume(struct pv_regs *regs) __attribute__((noreturn));
-void pv_trap_resume(struct pv_regs *regs)
-{
-    (void)regs;
-    __builtin_trap();
-}
-#define NEVER(name)                        \
-    void name(void *area, uint64_t parts); \
-    void name(void *area, uint64_t parts)  \
-    {                                      \
-        (void)area, (void)parts;           \
-        __builtin_trap();                  \
-    }
-NEVER(pv_fpu_fxsave)
-NEVER(pv_fpu_fxrstor)
-NEVER(pv_fpu_xsave)
-NEVER(pv_fpu_xrstor)
-void pv_fpu_enable(uint64_t parts)
-{
-    (void)parts;
-    __builtin_trap();
 }
