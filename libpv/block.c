@@ -438,7 +438,7 @@ static void waited(struct pv_block_request *r, int status)
 
 int pv_block_do(struct pv_block *d, struct pv_block_request *r)
 {
-    uint32_t ports[2] = {d->port, pv_xenstore_port()};
+    uint32_t store = pv_xenstore_port();
     bool over = false;
     int err;
 
@@ -446,10 +446,11 @@ int pv_block_do(struct pv_block *d, struct pv_block_request *r)
     r->arg = &over;
     err = pv_block_submit(d, r);
     while (!err && !__atomic_load_n(&over, __ATOMIC_ACQUIRE)) {
+        uint32_t ports[2] = {d->port, store}; /* it may change: a suspend */
         bool state = pv_events_disable();
 
         if (!__atomic_load_n(&over, __ATOMIC_ACQUIRE)) /* by an event, just now */
-            pv_sched_poll(ports, ports[1] ? 2 : 1, pv_time_now() + NAP);
+            pv_sched_poll(ports, store ? 2 : 1, pv_time_now() + NAP);
         pv_block_poll(d);
         pv_xenstore_poll(); /* the back-end may go */
         pv_events_restore(state);

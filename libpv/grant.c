@@ -88,8 +88,8 @@ int pv_grant_init(unsigned frames)
     if (err)
         return err;
     table = va;
-    refs = frames * ENTRIES_PER_FRAME;
     used[0] = (1 << XEN_GNTTAB_NR_RESERVED_ENTRIES) - 1;
+    refs = frames * ENTRIES_PER_FRAME;
     return 0;
 }
 

@@ -136,8 +136,9 @@ int pv_suspend(void)
     pv_xenbus_suspend_all();
     up = pv_time_up();
     rc = sleep();
-    if (pv_machine.shared)
-        pv_time_begin(up);
+    if (!pv_machine.shared) /* nothing can be done without it */
+        return rc;
+    pv_time_begin(up);
     pv_xenbus_resume_all();
     return rc;
 }

@@ -24,10 +24,9 @@ uint64_t pv_time_scale(const struct xen_vcpu_time_info *t, uint64_t tsc)
     return t->system_time + (uint64_t)((unsigned __int128)delta * t->tsc_to_system_mul >> 32);
 }
 
-uint64_t pv_time_now(void)
+/* Volatile, not atomic: a compiler addresses the fields one by one then, by the pointer. */
+static inline uint64_t now_by(const volatile struct xen_vcpu_time_info *shared)
 {
-    /* Volatile, not atomic: a compiler addresses the fields one by one then, by the pointer. */
-    const volatile struct xen_vcpu_time_info *shared = &pv_vcpu_info()->time;
     struct xen_vcpu_time_info t;
     uint64_t tsc;
 
@@ -43,6 +42,11 @@ uint64_t pv_time_now(void)
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
     } while ((t.version & 1) || t.version != shared->version);
     return pv_time_scale(&t, tsc);
+}
+
+uint64_t pv_time_now(void)
+{
+    return now_by(&pv_vcpu_info()->time);
 }
 
 void pv_time_wall(struct pv_wall_time *now)
@@ -75,7 +79,7 @@ static uint64_t alarm; /* on it; 0: none */
 
 void pv_time_begin(uint64_t up)
 {
-    epoch = pv_time_now() - up;
+    epoch = now_by(&pv_vcpu_infos[0]->time) - up; /* no hook may be called yet */
     if (alarm)
         pv_time_alarm(alarm);
 }

@@ -97,6 +97,10 @@ int pv_tree_seal(struct pv_tree *t)
         err = pv_pt_pin(t->space.user, L4);
     if (err == 0)
         err = pv_pt_pin(t->space.kernel, L4);
+    if (err) { /* no memory to remember a table by: all are plain memory again */
+        turn(t->space.kernel, L4, false);
+        pv_pt_unprotect(t->space.user);
+    }
     pv_lazy_end();
     t->sealed = err == 0;
     return err;

@@ -33,7 +33,8 @@ extern "C" {
 /*
  * Asks for a table of `frames` pages (512 references each; pv_host_window_alloc() gives the
  * addresses), at most PV_GRANT_FRAMES. To be called once, before all else here; who does not has
- * PV_GRANT_DEFAULT of them from the first grant on. -XEN_ENOSPC: the hypervisor allows fewer;
+ * PV_GRANT_DEFAULT of them from the first grant on, which must not be made by two vCPUs at once.
+ * -XEN_ENOSPC: the hypervisor allows fewer;
  * -XEN_ENOMEM: no window.
  */
 #define PV_GRANT_FRAMES  8

@@ -6,10 +6,11 @@
  * finds entries and fills them as before (pv_pt_set_slot()), and says when a tree begins, when a
  * table is put into it, when it is loaded and when it ends:
  *
- *     pv_tree_begin()    a draft: its tables are plain memory, so fork and exec fill them at the
- * price |               of ordinary stores pv_tree_load()     the first time: all tables become
- * read-only and are pinned, so that each is |               checked once. From now on every store
- * is a request pv_tree_end()      plain memory again, to be emptied and freed as before
+ *     pv_tree_begin()   a draft: its tables are plain memory, so fork and exec fill
+ *           |           them at the price of ordinary stores
+ *     pv_tree_load()    the first time: all tables become read-only and are pinned,
+ *           |           so that each is checked once; from now on stores are requests
+ *     pv_tree_end()     plain memory again, to be emptied and freed as before
  *
  * Slots of the level-4 table that the kernel's space uses are the kernel's, shared by all trees;
  * the others are for user mappings (see space.h). libpv adds the level-4 table for user mode, which
