@@ -22,3 +22,16 @@ verdict() { # WHAT, after the last command's status
         cat "$work/out" "$work/err" 2>/dev/null | sed 's/^/# /' | cut -c 1-300 | tail -n 30
     fi
 }
+
+# For tests of a machine that runs, in $work: one command of pvctl, and one again and again until
+# its output has the words.
+pv() { timeout 120 "$pvctl" "$@" >out 2>err </dev/null; }
+until_says() { # WORDS COMMAND...
+    words=$1 tries=0
+    shift
+    until pv "$@" && grep -q "$words" out; do
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || return 1
+        sleep 0.1
+    done
+}

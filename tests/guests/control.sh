@@ -10,17 +10,6 @@ cd "$work" || exit 1
 export PVCTL_RUN="$work/run"
 trap 'for m in m r d raw; do "$pvctl" down $m >/dev/null 2>&1; done; rm -rf "$work"' EXIT
 . "${srcdir:?}/tests/tap.sh"
-pv() { timeout 120 "$pvctl" "$@" >out 2>err </dev/null; }
-# until WORDS COMMAND...: repeat the command until its output has the words.
-until_says() {
-    words=$1 tries=0
-    shift
-    until pv "$@" && grep -q "$words" out; do
-        tries=$((tries + 1))
-        [ $tries -lt 300 ] || return 1
-        sleep 0.1
-    done
-}
 free_memory() { "$pvctl" list --json "$1" | sed -n 's/.*"free_memory": \([0-9]*\).*/\1/p'; }
 tick() { "$pvctl" console --dump ticker | sed -n 's/^tick //p' | tail -n 1; }
 

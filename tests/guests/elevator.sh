@@ -11,16 +11,6 @@ cd "$work" || exit 1
 export PVCTL_RUN="$work/run"
 trap '"$pvctl" down e >/dev/null 2>&1; rm -rf "$work"' EXIT
 . "${srcdir:?}/tests/tap.sh"
-pv() { timeout 120 "$pvctl" "$@" >out 2>err </dev/null; }
-until_says() { # WORDS COMMAND...
-    words=$1 tries=0
-    shift
-    until pv "$@" && grep -q "$words" out; do
-        tries=$((tries + 1))
-        [ $tries -lt 300 ] || return 1
-        sleep 0.1
-    done
-}
 # As many records as there is room for, all of them later than those of the last time, in the file
 # trace: what was recorded before it was switched off is still there, and between is a gap.
 last=0
