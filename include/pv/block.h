@@ -27,9 +27,9 @@
  * pv_block_poll() where a kernel takes no events. Context of submit and poll: any; vCPUs may call
  * at once. done() runs in whatever context took the completion and may submit.
  *
- * Around a suspend: pv_block_suspend(); then, in another life, pv_xenstore_reconnect() and
- * pv_block_resume(), which makes the requests that were under way once more. Requests may be
- * submitted in between. Reference: abi/blkif.h, abi/xenbus.h.
+ * Around a suspend (pv_suspend() does it with all disks): pv_block_suspend(); then, in another
+ * life, pv_xenstore_reconnect() and pv_block_resume(), which makes the requests that were under way
+ * once more. Requests may be submitted in between. Reference: abi/blkif.h, abi/xenbus.h.
  */
 #ifndef PV_BLOCK_H
 #define PV_BLOCK_H
