@@ -3,7 +3,8 @@
  * tree.c - trees of tables: drafts in plain memory, then pinned, then plain memory again.
  *
  * Invariant: either all tables of a tree are protected and both level-4 tables are pinned, or none
- * is. The tables are found by walking, so nothing has to be remembered of them.
+ * is. The tables of a small tree, which most are, are remembered; those of others are found by
+ * walking.
  */
 #include <pv/tree.h>
 #include <pv/abi/errno.h>
@@ -16,9 +17,13 @@
 
 static struct pv_tree *trees;
 
-/* Protects, or unprotects, all tables below, the lowest first, and the table itself. Most slots are
- * empty. */
-static int turn(pfn_t table, unsigned level, bool protect)
+static int turn(pfn_t table, bool protect)
+{
+    return protect ? pv_pt_protect(table) : pv_pt_unprotect(table);
+}
+
+/* Protects, or unprotects, the table and all below it. Most slots are empty. */
+static int turn_by_walk(pfn_t table, unsigned level, bool protect)
 {
     const uint64_t *slot = pv_host_page_va(table);
 
@@ -30,13 +35,24 @@ static int turn(pfn_t table, unsigned level, bool protect)
         for (unsigned i = at; i < at + 8; i++) {
             pv_pte_t below = {slot[i]};
             bool ours = pv_pte_is_present(below) && (level < L4 || pv_space_user_slot(i));
-            int err = ours ? turn(pv_pte_pfn(below), level - 1, protect) : 0;
+            int err = ours ? turn_by_walk(pv_pte_pfn(below), level - 1, protect) : 0;
 
             if (err)
                 return err;
         }
     }
-    return protect ? pv_pt_protect(table) : pv_pt_unprotect(table);
+    return turn(table, protect);
+}
+
+static int turn_all(const struct pv_tree *t, bool protect)
+{
+    int err = turn(t->space.user, protect);
+
+    if (err == 0 && t->tables > PV_TREE_SMALL)
+        return turn_by_walk(t->space.kernel, L4, protect);
+    for (unsigned i = 0; i < t->tables && err == 0; i++)
+        err = turn(pfn(t->table[i]), protect);
+    return err ? err : turn(t->space.kernel, protect);
 }
 
 static void enlist(struct pv_tree *t)
@@ -80,6 +96,8 @@ int pv_tree_link(struct pv_tree *t, void *slot, pfn_t below)
     bool both = pv_start_frame(slot).n == t->space.kernel.n && pv_space_user_slot(index);
     int err = pv_pt_link_slot(slot, below);
 
+    if (err == 0 && t->tables++ < PV_TREE_SMALL)
+        t->table[t->tables - 1] = (uint32_t)below.n;
     return err || !both ? err : pv_pt_set(t->space.user, index, pv_pte(below, PV_TABLE_RIGHTS));
 }
 
@@ -90,17 +108,13 @@ int pv_tree_seal(struct pv_tree *t)
     if (t->sealed)
         return 0;
     pv_lazy_begin(NULL);
-    err = turn(t->space.kernel, L4, true);
-    if (err == 0)
-        err = pv_pt_protect(t->space.user);
+    err = turn_all(t, true);
     if (err == 0)
         err = pv_pt_pin(t->space.user, L4);
     if (err == 0)
         err = pv_pt_pin(t->space.kernel, L4);
-    if (err) { /* no memory to remember a table by: all are plain memory again */
-        turn(t->space.kernel, L4, false);
-        pv_pt_unprotect(t->space.user);
-    }
+    if (err) /* no memory to remember a table by: all are plain memory again */
+        turn_all(t, false);
     pv_lazy_end();
     t->sealed = err == 0;
     return err;
@@ -129,8 +143,7 @@ void pv_tree_end(struct pv_tree *t)
         pv_lazy_begin(NULL);
         pv_pt_unpin(t->space.user);
         pv_pt_unpin(t->space.kernel);
-        turn(t->space.kernel, L4, false);
-        pv_pt_unprotect(t->space.user);
+        turn_all(t, false);
         pv_lazy_end();
         t->sealed = false;
     }

@@ -30,10 +30,13 @@ extern "C" {
 #endif
 
 /* The kernel's to keep, libpv's to look into. */
+#define PV_TREE_SMALL 30
 struct pv_tree {
     struct pv_space space;
     struct pv_tree *next, **from; /* all that have begun and not ended */
     bool sealed;
+    uint32_t tables;               /* how many were linked */
+    uint32_t table[PV_TREE_SMALL]; /* their frames, of the first ones */
 };
 
 /*
@@ -42,7 +45,10 @@ struct pv_tree {
  */
 int pv_tree_begin(struct pv_tree *t, pfn_t root);
 
-/* Has an entry of level 2 .. 4 lead to a table. Errors as pv_pt_link_slot(). */
+/*
+ * Has an entry of level 2 .. 4 lead to a table, which stays in the tree until its end. Errors as
+ * pv_pt_link_slot().
+ */
 int pv_tree_link(struct pv_tree *t, void *slot, pfn_t below);
 
 /* Loads the tree on this vCPU, as pv_space_switch(). Seals a draft first. */

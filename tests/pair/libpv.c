@@ -184,11 +184,11 @@ static void *slot_in(pfn_t table, unsigned level)
 }
 
 /* A kernel with tables of its own: drafts cost no calls, trees do, and what has ended is memory. */
-static void trees(void)
+static void trees_with(unsigned more)
 {
     uint64_t all = pair.free_pages;
     pfn_t l[5], page = pv_host_page_alloc(), other = pv_host_page_alloc();
-    pfn_t late = pv_host_page_alloc();
+    pfn_t late = pv_host_page_alloc(), extra[PV_TREE_SMALL];
     struct pv_tree t, second;
     unsigned before;
 
@@ -222,11 +222,19 @@ static void trees(void)
     memset(pv_host_page_va(late), 0, PV_PAGE_SIZE);
     WANT(pv_tree_link(&t, (void *)(linear(l[4]) + 100), late) == 0 && pv_pt_is_protected(late));
     WANT(linear(t.space.user)[100] && linear(t.space.user)[100] == linear(l[4])[100]);
+    for (unsigned i = 0; i < more; i++) {
+        memset(pv_host_page_va(extra[i] = pv_host_page_alloc()), 0, PV_PAGE_SIZE);
+        WANT(pv_tree_link(&t, (void *)(linear(l[4]) + 101 + i), extra[i]) == 0);
+    }
     WANT(pv_tree_seal_all() == 0 && pv_tree_load(&t) == 0);
     WANT(pv_space_switch(pv_space_kernel()) == 0);
     pv_tree_end(&t);
     for (unsigned i = 1; i <= 4; i++)
         WANT(!pv_pt_is_protected(l[i]) && hosted_touch(pv_arg(pv_host_page_va(l[i])), true));
+    for (unsigned i = 0; i < more; i++) {
+        WANT(!pv_pt_is_protected(extra[i]));
+        pv_host_page_free(extra[i]);
+    }
     before = pair.calls;
     WANT(pv_pt_set_slot(slot_in(l[1], 1), pv_pte_none()) == 0 && pair.calls == before);
 
@@ -241,6 +249,16 @@ static void trees(void)
     pair.free_pages = 0;
     WANT(pv_tree_begin(&t, l[4]) == -XEN_ENOMEM);
     pair.free_pages = all - 7;
+}
+
+static void small_trees(void)
+{
+    trees_with(0);
+}
+
+static void large_trees(void)
+{
+    trees_with(PV_TREE_SMALL);
 }
 
 static void pages_and_flushes(void)
@@ -540,7 +558,8 @@ static const struct pair_essay essays[] = {
     {"no memory for a table leaves nothing behind", out_of_pages},
     {"a lazy batch is one hypercall, and its failure has a place", lazily},
     {"tables are protected in one call with one flush, and unprotected", protected_lazily},
-    {"a tree of the kernel's own is a draft, then checked, then memory again", trees},
+    {"a tree of the kernel's own is a draft, then checked, then memory again", small_trees},
+    {"so is one of more tables than are remembered", large_trees},
     {"clearing, copying, protecting, flushing", pages_and_flushes},
     {"event channels", events},
     {"grants, and a ring in a granted page", grants_and_a_ring},
