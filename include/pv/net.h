@@ -152,8 +152,8 @@ void pv_net_close(struct pv_net *n);
 
 /*
  * Around a suspend (pv_suspend() does it with all cards): pv_net_suspend(); then
- * pv_xenstore_reconnect() and pv_net_resume(). What was being sent is lost (-XEN_EIO). resume: 0, or
- * as open.
+ * pv_xenstore_reconnect() and pv_net_resume(). What was being sent is lost (-XEN_EIO). resume: 0,
+ * or as open.
  */
 void pv_net_suspend(struct pv_net *n);
 int pv_net_resume(struct pv_net *n);
