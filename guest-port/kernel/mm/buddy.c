@@ -3,8 +3,10 @@
  * buddy.c - page frames: the array that describes them and the binary buddy allocator.
  *
  * A free block of order n starts at a frame that is a multiple of 2^n, is on free_lists[n], and
- * its first page has PG_BUDDY and the order. Interrupt handlers allocate and free, so lists are
- * touched with interrupts off. When memory is short, allocations that may sleep first reclaim.
+ * its first page has PG_BUDDY and the order. Single pages that come back wait on a short list for
+ * the next who wants one: merging them at once would mean splitting again at once. Interrupt
+ * handlers allocate and free, so lists are touched with interrupts off. When memory is short,
+ * allocations that may sleep first reclaim.
  */
 #include "arch.h"
 #include "mm.h"
@@ -15,6 +17,7 @@
 #include "mm_internal.h"
 
 #define MAX_ORDER 10
+#define MAX_HOT   16          /* single pages that are not merged */
 #define MAX_IDLE  30          /* rounds without any progress, of 10 ms each */
 #define MAX_WAITS 3000        /* rounds that will give memory later */
 #define LOW_LIMIT (1UL << 30) /* what the boot page tables map */
@@ -24,7 +27,8 @@ u64 page_count;
 u64 free_page_count, total_page_count;
 u64 watermark_low, watermark_min;
 
-static struct list free_lists[MAX_ORDER + 1];
+static struct list free_lists[MAX_ORDER + 1], hot = LIST_INIT(hot);
+static unsigned hot_count;
 extern u8 image_start[], image_end[];
 
 static void block_insert(struct page *p, unsigned order)
@@ -59,30 +63,57 @@ void free_pages(struct page *p, unsigned order)
     p->mapping = NULL;
     p->priv = NULL;
     free_page_count += 1UL << order;
-    block_insert(p, order);
+    if (order == 0 && hot_count < MAX_HOT) {
+        list_add(&hot, &p->lru);
+        hot_count++;
+    } else {
+        block_insert(p, order);
+    }
     irq_restore(f);
+}
+
+static struct page *hot_take(void)
+{
+    struct page *p = list_first(&hot, struct page, lru);
+
+    list_del(&p->lru);
+    hot_count--;
+    return p;
+}
+
+/* The smallest order, from this one on, of which there is a free block. */
+static unsigned block_find(unsigned order)
+{
+    while (order <= MAX_ORDER && list_empty(&free_lists[order]))
+        order++;
+    return order;
 }
 
 static struct page *block_take(unsigned order)
 {
     struct page *p;
-    unsigned o = order;
+    unsigned o;
     u64 f = irq_save();
 
-    while (o <= MAX_ORDER && list_empty(&free_lists[o]))
-        o++;
-    if (o > MAX_ORDER) {
-        irq_restore(f);
-        return NULL;
-    }
-    p = list_first(&free_lists[o], struct page, lru);
-    list_del(&p->lru);
-    while (o > order) {
-        struct page *half = p + (1UL << --o);
+    if (order == 0 && hot_count) {
+        p = hot_take();
+    } else {
+        o = block_find(order);
+        for (; o > MAX_ORDER && hot_count; o = block_find(order))
+            block_insert(hot_take(), 0);
+        if (o > MAX_ORDER) {
+            irq_restore(f);
+            return NULL;
+        }
+        p = list_first(&free_lists[o], struct page, lru);
+        list_del(&p->lru);
+        while (o > order) {
+            struct page *half = p + (1UL << --o);
 
-        half->flags |= PG_BUDDY;
-        half->order = o;
-        list_add(&free_lists[o], &half->lru);
+            half->flags |= PG_BUDDY;
+            half->order = o;
+            list_add(&free_lists[o], &half->lru);
+        }
     }
     p->flags = 0;
     p->refs = 1;
