@@ -158,14 +158,13 @@ int16_t grant_claim(struct vcpu *v, uint16_t user, struct domain *rd, uint32_t r
 
 /* -- the table itself ------------------------------------------------------------ */
 
-/* Of one's own table only. A status; *d is set when it is okay. */
-static int16_t table_domain(struct vcpu *v, uint16_t domid, struct domain **d)
+/* Of one's own table only. A status. */
+static int16_t table_domain(struct vcpu *v, uint16_t domid)
 {
     if (domid != XEN_DOMID_SELF && !domain_by_id(domid))
         return grant_refuse(v, NULL, RULE_DOMAIN_UNKNOWN, XEN_GNTST_bad_domain, 0, domid, 0);
     if (domid != XEN_DOMID_SELF && domid != v->domain->id)
         return grant_refuse(v, NULL, RULE_DOMAIN_FOREIGN, XEN_GNTST_permission_denied, 0, domid, 0);
-    *d = v->domain;
     return XEN_GNTST_okay;
 }
 
@@ -174,16 +173,33 @@ static long count_refuse(struct vcpu *v, uint32_t count)
     return refuse(v, RULE_GRANT_COUNT, .value = count);
 }
 
+/* The one request of a call about a table: op, of n bytes, with a domid at that offset. 0 (and the
+ * domid's status), or the call's refusal. */
+static long table_request(struct vcpu *v, pv_gptr_t arg, uint32_t count, void *op, size_t n,
+                          size_t domid_at, int16_t *status)
+{
+    if (count != 1)
+        return count_refuse(v, count);
+    if (guest_copy_in(op, arg, n))
+        return refuse_pointer(v, arg.va);
+    *status = table_domain(v, *(const xen_domid_t *)((const char *)op + domid_at));
+    return 0;
+}
+
+static long table_answer(struct vcpu *v, pv_gptr_t to, const void *from, size_t n)
+{
+    return guest_copy_out(to, from, n) ? refuse_pointer(v, to.va) : 0;
+}
+
 static __attribute__((noinline)) long setup_table(struct vcpu *v, pv_gptr_t arg, uint32_t count)
 {
     struct xen_gnttab_setup_table op;
-    struct domain *d;
+    struct domain *d = v->domain;
+    long rc = table_request(v, arg, count, &op, sizeof(op),
+                            offsetof(struct xen_gnttab_setup_table, dom), &op.status);
 
-    if (count != 1)
-        return count_refuse(v, count);
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return refuse_pointer(v, arg.va);
-    op.status = table_domain(v, op.dom, &d);
+    if (rc)
+        return rc;
     if (op.status == XEN_GNTST_okay && op.nr_frames > GRANT_FRAMES) {
         refuse(v, RULE_GRANT_TABLE_SIZE, .value = op.nr_frames, .limit = GRANT_FRAMES);
         op.status = XEN_GNTST_general_error;
@@ -201,29 +217,23 @@ static __attribute__((noinline)) long setup_table(struct vcpu *v, pv_gptr_t arg,
             op.status = XEN_GNTST_bad_virt_addr;
         }
     }
-    if (guest_copy_out(gptr_add(arg, offsetof(struct xen_gnttab_setup_table, status)), &op.status,
-                       sizeof(op.status)))
-        return refuse_pointer(v, arg.va);
-    return 0;
+    return table_answer(v, gptr_add(arg, offsetof(struct xen_gnttab_setup_table, status)),
+                        &op.status, sizeof(op.status));
 }
 
 static __attribute__((noinline)) long query_size(struct vcpu *v, pv_gptr_t arg, uint32_t count)
 {
     struct xen_gnttab_query_size op;
-    struct domain *d;
+    long rc = table_request(v, arg, count, &op, sizeof(op),
+                            offsetof(struct xen_gnttab_query_size, dom), &op.status);
 
-    if (count != 1)
-        return count_refuse(v, count);
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return refuse_pointer(v, arg.va);
-    op.status = table_domain(v, op.dom, &d);
+    if (rc)
+        return rc;
     if (op.status == XEN_GNTST_okay) {
-        op.nr_frames = d->grants->frames;
+        op.nr_frames = v->domain->grants->frames;
         op.max_nr_frames = GRANT_FRAMES;
     }
-    if (guest_copy_out(arg, &op, sizeof(op)))
-        return refuse_pointer(v, arg.va);
-    return 0;
+    return table_answer(v, arg, &op, sizeof(op));
 }
 
 static __attribute__((noinline)) long get_version(struct vcpu *v, pv_gptr_t arg)
@@ -265,19 +275,15 @@ static __attribute__((noinline)) long get_status_frames(struct vcpu *v, pv_gptr_
 {
     pv_gptr_t status_at = gptr_add(arg, offsetof(struct xen_gnttab_get_status_frames, status));
     struct xen_gnttab_get_status_frames op;
-    struct domain *d;
+    long rc = table_request(v, arg, count, &op, sizeof(op),
+                            offsetof(struct xen_gnttab_get_status_frames, dom), &op.status);
 
-    if (count != 1)
-        return count_refuse(v, count);
-    if (guest_copy_in(&op, arg, sizeof(op)))
-        return refuse_pointer(v, arg.va);
-    op.status = table_domain(v, op.dom, &d);
+    if (rc)
+        return rc;
     if (op.status == XEN_GNTST_okay && op.nr_frames)
         op.status = grant_refuse(v, NULL, RULE_GRANT_STATUS_FRAMES, XEN_GNTST_general_error, 0,
                                  op.nr_frames, 0);
-    if (guest_copy_out(status_at, &op.status, sizeof(op.status)))
-        return refuse_pointer(v, status_at.va);
-    return 0;
+    return table_answer(v, status_at, &op.status, sizeof(op.status));
 }
 
 /* -- two entries change places ----------------------------------------------------------- */
@@ -432,7 +438,7 @@ long hc_grant_table_op(struct vcpu *v, uint32_t cmd, pv_gptr_t arg, uint32_t cou
         return set_version(v, arg);
     case XEN_GNTTABOP_get_status_frames:
         return get_status_frames(v, arg, count);
-    default: /* dump_table too, as on Xen */
+    default: /* dump_table too, as on Xen: GRUB's disk driver asks for it, and goes on */
         return refuse(v, RULE_HYPERCALL_SUBOP, .value = cmd);
     }
 }

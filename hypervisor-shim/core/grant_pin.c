@@ -125,11 +125,15 @@ static inline bool use_ends_quickly(const struct domain *rd, uint32_t ref, bool 
 
 void grant_unpin(uint32_t handle)
 {
-    struct grant_mapping *map = grant_mapping(hv.pins, handle);
-    bool readonly = map->flags & XEN_GNTMAP_readonly;
-    struct domain *rd = domain_by_id(map->domid);
+    struct grant_mapping *map;
+    struct domain *rd;
+    bool readonly;
 
-    HV_ASSERT(handle < hv.pins->handles && map->flags);
+    HV_ASSERT(handle < hv.pins->handles);
+    map = grant_mapping(hv.pins, handle);
+    HV_ASSERT(map->flags);
+    readonly = map->flags & XEN_GNTMAP_readonly;
+    rd = domain_by_id(map->domid);
     frame_leave(map->mfn, readonly);
     if (unlikely(!use_ends_quickly(rd, map->ref, readonly, map->mfn)))
         use_end(0, rd, map->ref, readonly, map->mfn);

@@ -55,7 +55,7 @@ static int16_t transfer_one(struct vcpu *v, const struct xen_gnttab_transfer *op
     int16_t rc;
 
     if (op->mfn >= frame_count || f->owner != giver->id)
-        return grant_refuse(v, NULL, RULE_MEMORY_FRAME, XEN_GNTST_bad_page, op->ref, op->mfn,
+        return grant_refuse(v, NULL, RULE_GRANT_TRANSFER_FRAME, XEN_GNTST_bad_page, op->ref, op->mfn,
                             op->mfn < frame_count ? op->mfn : 0);
     if (f->refs != 1 || !(f->flags & FRAME_ALLOCATED))
         return grant_refuse(v, NULL, RULE_GRANT_IN_USE, XEN_GNTST_bad_page, op->ref, op->mfn,
