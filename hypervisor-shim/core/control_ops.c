@@ -269,6 +269,8 @@ static long do_create(struct client *c, const struct control_request *r)
     job.d = hv_build_begin(id, &job.g);
     if (!job.d)
         return no(RULE_CONTROL_MEMORY, .value = 1, .limit = frame_free_count());
+    if (job.rest.fire) /* the former one may have ended before its rest */
+        timer_stop(&job.rest);
     timer_init(&job.rest, rested, NULL);
     return created(r);
 }

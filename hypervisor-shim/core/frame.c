@@ -14,6 +14,9 @@
  *      another owner          scrub, and flush if a translation may be cached
  *      never had an owner     neither
  *
+ * A domain that has ended is nobody's memory: what it frees, and has freed, is remembered as the
+ * hypervisor's, because the next domain with its number is another one.
+ *
  * This file knows no page tables: a frame is released only when nothing refers
  * to it. It must never touch a frame that has an owner, except to count.
  */
@@ -255,7 +258,7 @@ void frame_release(struct frame *f)
     else {
         if (likely(d) && unlikely(--d->pages == 0))
             __atomic_fetch_or(&hv.cpu[0].work, CPU_WORK_EXIT, __ATOMIC_RELAXED); /* it may be waited for */
-        f->owner |= DOMID_FREE;
+        f->owner = DOMID_FREE | (likely(d && d->state < DOMAIN_SHUTDOWN) ? d->id : XEN_DOMID_XEN);
     }
     frame_m2p[i] = M2P_INVALID;
     f->stamp = frame_flush_clock;
@@ -300,8 +303,13 @@ void frame_hv_free(void *page, unsigned order)
 
     for (unsigned i = 0; i < 1u << order; i++, f++) {
         HV_ASSERT(f->flags & FRAME_HV);
-        if (f->owner != XEN_DOMID_XEN) /* it was shared: the share's own type reference ends */
+        if (f->owner != XEN_DOMID_XEN) { /* it was shared: the share's own type reference ends */
             frame_put_writable(f);
+            if (f->refs > 1) { /* it is mapped: from now on it counts as a page of the domain's */
+                f->flags &= ~FRAME_HV;
+                hv.domain[f->owner]->pages++;
+            }
+        }
         frame_put(f);
     }
 }
@@ -329,6 +337,12 @@ bool frame_exchange(struct domain *d, mfn_t theirs, mfn_t ours)
     frame_m2p[ours.n] = frame_m2p[theirs.n];
     frame_m2p[theirs.n] = M2P_INVALID;
     return true;
+}
+
+void frame_forget_owner(struct frame *f, uint16_t owner)
+{
+    if (f->owner == (DOMID_FREE | owner))
+        f->owner = DOMID_FREE | XEN_DOMID_XEN;
 }
 
 uint64_t frame_free_count(void)

@@ -137,6 +137,8 @@ void frame_share(void *page, struct domain *d, bool writable);
  * as the same pfn, and the hypervisor has that one. Contents stay; whoever lets another write to
  * `theirs` (its stamp) flushes before. False: something uses it. */
 bool frame_exchange(struct domain *d, mfn_t theirs, mfn_t ours);
+/* f, if it is free and was `owner`'s last, does not remember whose it was. */
+void frame_forget_owner(struct frame *f, uint16_t owner);
 uint64_t frame_free_count(void);
 
 /* -- flushes --------------------------------------------------------------- */

@@ -581,6 +581,7 @@ bool domain_memory_release(struct domain *d)
                 f->flags & FRAME_ALLOCATED) /* the pin may have been its last use */
                 frame_domain_free(d, mfn(d->release_at));
         }
+        frame_forget_owner(f, d->id);
         if (++d->release_at % RELEASE_STEP == 0 && plat_interrupt_pending())
             return false;
     }

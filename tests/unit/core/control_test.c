@@ -414,6 +414,42 @@ Test(control, a_guest_is_built_step_by_step)
     cr_assert_eq(frame_free_count(), free);
 }
 
+static bool fired;
+
+static void fire(struct timer *t)
+{
+    (void)t;
+    fired = true;
+}
+
+/* A guest that is ready before its builder has rested: no timer of anybody's is lost by that. */
+Test(control, a_guest_is_built_before_the_rest_is_over)
+{
+    struct control_request r = creation(5, "role=kernel mem=4M --", kernel(), SIZE);
+    struct timer later;
+    long id;
+
+    put(&r, sizeof(r));
+    hosted.interrupt_every = 1;
+    for (unsigned steps = 0; hosted.control_sent == 0 && steps < 100; steps++) {
+        hv.cpu[0].work |= CPU_WORK_CONTROL;
+        hv_interrupt(v);
+    }
+    hosted.interrupt_every = 0;
+    id = hosted.control_out[0].value;
+    cr_assert_gt(id, 0);
+    cr_assert_eq(hosted.timer, hosted.now + 1000000, "it rests still");
+    hosted.control_sent = hosted.control_written = hosted.control_read = 0;
+    timer_init(&later, fire, NULL);
+    timer_set(&later, hosted.now + 5000000);
+    cr_assert_gt(create("role=kernel mem=4M --", 0), id);
+    cr_assert_eq(hosted.timer, hosted.now + 5000000);
+    hosted.now += 5000000;
+    hv.cpu[0].work |= CPU_WORK_TIMER;
+    hv_interrupt(v);
+    cr_assert(fired);
+}
+
 /* Another guest still maps a page of the dead one: its number must not be another's. */
 Test(control, a_number_is_not_used_again_while_frames_are)
 {
@@ -439,6 +475,41 @@ Test(control, a_number_is_not_used_again_while_frames_are)
     frame_put(f);
     hv_interrupt(v);
     cr_assert_null(hv.domain[id], "with its last frame it is gone");
+}
+
+/* The next domain with a number is another one: it sees nothing of what the first one left, be it
+ * given up before its end or with it. */
+Test(control, a_number_that_is_used_again_brings_no_memory)
+{
+    uint64_t given_up[64], kept = 0;
+    struct domain *d;
+    mfn_t m[256];
+
+    warm();
+    cr_assert_eq(create("role=kernel mem=4M --", CONTROL_CREATE_PAUSED), 3);
+    d = hv.domain[3];
+    d->max_pages += 64;
+    for (unsigned i = 0; i < 64; i++) {
+        cr_assert(frame_domain_alloc(d, 0, &m[i]));
+        given_up[i] = m[i].n;
+    }
+    for (uint64_t n = 0; n < frame_count; n++)
+        if (frame_table[n].owner == 3 && !(frame_table[n].flags & (FRAME_HV | FRAME_VALIDATED)))
+            memset(plat_map(mfn(n)), 0x5a, PV_PAGE_SIZE), kept++;
+    cr_assert_gt(kept, 64);
+    for (unsigned i = 0; i < 64; i++)
+        frame_domain_free(d, mfn(given_up[i]));
+    ASK(CONTROL_DESTROY, .number = 3);
+    cr_assert_null(hv.domain[3]);
+    d = domain_create(3, "another", 1024, 1);
+    for (unsigned i = 0; i < 256; i++) {
+        cr_assert(frame_domain_alloc(d, 0, &m[i]));
+        for (unsigned byte = 0; byte < PV_PAGE_SIZE; byte += 8)
+            cr_assert_eq(*(uint64_t *)((uint8_t *)plat_map(m[i]) + byte), 0);
+    }
+    domain_destroy(d);
+    hv_interrupt(v);
+    cr_assert_null(hv.domain[3]);
 }
 
 Test(control, guests_that_cannot_be)

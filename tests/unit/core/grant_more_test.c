@@ -57,7 +57,7 @@ Test(grant_more, a_page_changes_hands)
     cr_assert_eq(other->d->pages, pages[1] + 1);
     cr_assert_eq(frame_audit(), 0);
     /* once only */
-    refused(transfer(m, 2, REF), RULE_MEMORY_FRAME, XEN_GNTST_bad_page);
+    refused(transfer(m, 2, REF), RULE_GRANT_TRANSFER_FRAME, XEN_GNTST_bad_page);
     other->d->max_pages++;
     refused(transfer(loose(21), 2, REF), RULE_GRANT_NO_TRANSFER, XEN_GNTST_general_error);
 }
@@ -70,9 +70,9 @@ Test(grant_more, only_a_bad_page_stays)
     accept(REF, 1);
     refused(transfer(g->p2m[20], 2, REF), RULE_GRANT_IN_USE, XEN_GNTST_bad_page); /* mapped */
     refused(transfer(g->p2m[g->l1], 2, REF), RULE_GRANT_IN_USE, XEN_GNTST_bad_page);
-    refused(transfer(other->p2m[3], 2, REF), RULE_MEMORY_FRAME, XEN_GNTST_bad_page);
-    refused(transfer(frame_count, 2, REF), RULE_MEMORY_FRAME, XEN_GNTST_bad_page);
-    refused(transfer(~0ull >> 4, 2, REF), RULE_MEMORY_FRAME, XEN_GNTST_bad_page);
+    refused(transfer(other->p2m[3], 2, REF), RULE_GRANT_TRANSFER_FRAME, XEN_GNTST_bad_page);
+    refused(transfer(frame_count, 2, REF), RULE_GRANT_TRANSFER_FRAME, XEN_GNTST_bad_page);
+    refused(transfer(~0ull >> 4, 2, REF), RULE_GRANT_TRANSFER_FRAME, XEN_GNTST_bad_page);
     refused(transfer(mfn_of_maddr(plat_maddr(g->d->grants->shared[0])).n, 2, REF),
             RULE_GRANT_IN_USE, XEN_GNTST_bad_page);
     cr_assert_eq(g->d->pages, pages);
@@ -370,6 +370,28 @@ Test(grant_more, pages_outlive_their_granter)
     cr_assert_eq(frame_free_count(), free + 2);
     cr_assert(frame_of(mapped)->flags & FRAME_FREE);
     cr_assert_eq(other->d->pages, 0);
+    cr_assert_eq(frame_audit(), 0);
+}
+
+/* So does a page of the hypervisor's that the granter had: with it the granter's number. */
+Test(grant_more, shared_pages_outlive_their_domain)
+{
+    mfn_t m = other->d->shared_mfn;
+    uint32_t h;
+
+    grant(REF, PAGE, 1)->frame = (uint32_t)m.n;
+    h = map(REF, XEN_GNTMAP_host_map, hosted_va(VA));
+    domain_crash(other->d);
+    for (unsigned i = 0; i < 1000 && !other->d->buried; i++)
+        domain_bury();
+    cr_assert(other->d->buried);
+    cr_assert_eq(other->d->pages, 1);
+    cr_assert_eq(frame_of(m)->owner, 2);
+    cr_assert_eq(frame_audit(), 0);
+    cr_assert(hosted_touch(hosted_va(VA), true));
+    cr_assert_eq(replace(hosted_va(VA), 0, h), 0);
+    cr_assert_eq(other->d->pages, 0);
+    cr_assert(frame_of(m)->flags & FRAME_FREE);
     cr_assert_eq(frame_audit(), 0);
 }
 
