@@ -48,12 +48,13 @@ static inline uint8_t *slot(const struct net_ring *r, uint32_t index, unsigned s
     return r->page + sizeof(struct sring) + index % NET_SLOTS * size;
 }
 
-/* Requests that were not taken yet. More than fit: the front-end's index has jumped. */
+/* Requests that were not taken yet. ~0: more than fit behind those that are not answered, as the
+ * front-end's index has jumped, or gone back. */
 static inline uint32_t ring_waiting(const struct net_ring *r)
 {
-    uint32_t prod = __atomic_load_n(&sring(r)->req_prod, __ATOMIC_ACQUIRE);
+    uint32_t n = __atomic_load_n(&sring(r)->req_prod, __ATOMIC_ACQUIRE) - r->req_cons;
 
-    return prod - r->rsp_prod > NET_SLOTS ? ~0u : prod - r->req_cons;
+    return n > NET_SLOTS - (r->req_cons - r->rsp_prod) ? ~0u : n;
 }
 
 /* Ask for an event with the next request. True: there is one already. */
@@ -479,8 +480,11 @@ void net_run(void)
     struct packet_sender *s;
     uint64_t again = UINT64_MAX;
 
-    if (net.running)
+    if (net.running) { /* from inside of the card's kick(): what it woke is not looked at any more
+                        */
+        cpu_work_set(CPU_WORK_NET);
         return;
+    }
     net.running = true;
     for (unsigned n = 1; net.queue.head; n++) {
         struct vif *vif;

@@ -135,10 +135,11 @@ enum net_sent net_uplink_send(struct net_packet *p)
 void netdev_sent(struct netdev *nd, uint32_t cookie)
 {
     struct flight *f = &flights[cookie];
-    struct vif *vif = f->vif;
+    struct vif *vif;
 
     (void)nd;
-    HV_ASSERT(cookie < FLIGHTS && vif);
+    HV_ASSERT(cookie < FLIGHTS && f->vif);
+    vif = f->vif;
     if (vif->tx.page && !vif->bus.draining)
         net_tx_answers(vif, f->id, f->slots, f->fragments, XEN_NETIF_RSP_OKAY);
     flight_end(f);

@@ -228,6 +228,7 @@ static struct {
     uint8_t header[NIC_TX][NETDEV_HEADER];
     unsigned sents;
     bool full;
+    void (*at_kick)(void); /* what it does of its own accord; NULL: nothing */
 } nic;
 
 static inline bool nic_send(struct netdev *nd, const struct netdev_packet *p)
@@ -250,6 +251,8 @@ static inline bool nic_supply(struct netdev *nd, mfn_t page)
 static inline void nic_kick(struct netdev *nd)
 {
     nic.kicks++;
+    if (nic.at_kick)
+        nic.at_kick();
 }
 
 static inline void nic_attach(uint32_t features)

@@ -88,6 +88,47 @@ Test(uplink, a_card_without_room)
     netdev_batch_end(&nic.dev);
 }
 
+static void give_up(void)
+{
+    unsigned n = nic.sents;
+
+    nic.sents = 0;
+    for (unsigned i = 0; i < n; i++)
+        netdev_sent(&nic.dev, nic.sent[i].cookie);
+    netdev_batch_end(&nic.dev);
+}
+
+/* A card that is through with its packets when it is told of them (it broke): who waited for room
+ * has his turn, and not only when somebody else sends. */
+Test(uplink, room_comes_with_the_kick)
+{
+    for (unsigned i = 0; i < 10; i++)
+        packet(&card[1], i % TX_PAGES, outside, 100, 1);
+    nic.at_kick = give_up;
+    kick(&card[1]);
+    cr_assert_eq(head(&card[1], TX_RING)->rsp_prod, NIC_TX);
+    hv_interrupt(v);
+    cr_assert_eq(head(&card[1], TX_RING)->rsp_prod, 10);
+    nic.at_kick = NULL;
+}
+
+/* Four packets are at the card: behind them no index can be. */
+Test(uplink, an_index_behind_what_the_card_has)
+{
+    uint64_t before = reason_counts[RULE_NET_RING];
+
+    for (unsigned i = 0; i < 4; i++)
+        packet(&card[1], i, outside, 100, 1);
+    kick(&card[1]);
+    cr_assert_eq(nic.sents, 4);
+    card[1].tx_prod -= 2;
+    kick(&card[1]);
+    cr_assert_eq(reason_counts[RULE_NET_RING], before + 1);
+    cr_assert_eq(nic.sents, 4, "nothing is sent twice");
+    cr_assert_null(card[1].vif->tx.page);
+    give_up();
+}
+
 /* A guest's checksum that the card can't fill in: the headers go by value. */
 Test(uplink, checksums_that_leave)
 {
