@@ -394,7 +394,8 @@ static bool connect(struct xenbus_device *x)
         return false;
     }
     b->ring = plat_map(m);
-    b->req_cons = b->rsp_prod = b->published = b->ring->rsp_prod;
+    b->req_cons = b->rsp_prod = b->published =
+        __atomic_load_n(&b->ring->rsp_prod, __ATOMIC_RELAXED);
     return true;
 }
 

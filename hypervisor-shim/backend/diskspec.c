@@ -12,7 +12,8 @@
 
 enum { GIVEN = 256 };
 
-/* What was given away; free again when its guest is buried, or gone and another has its number. */
+/* What was given away; free again when its guest is buried and the last of its pages is back (until
+ * then the disk may be writing for it), or gone and another has its number. */
 static struct given {
     uint16_t domid;
     uint64_t created_at;
@@ -26,7 +27,7 @@ static bool lives(const struct given *g)
 {
     const struct domain *d = g->slice.dev ? domain_by_id(g->domid) : NULL;
 
-    return d && d->created_at == g->created_at && !d->buried;
+    return d && d->created_at == g->created_at && !(d->buried && d->pages == 0);
 }
 
 /* A decimal number that ends at `end` or at `stop`; false: it is none. Moves *at behind it. */

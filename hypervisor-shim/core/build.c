@@ -411,7 +411,7 @@ static void write_start_info(const struct build *b)
         text_copy((char *)s->cmd_line, b->g->cmdline, sizeof(s->cmd_line));
 }
 
-static bool make_ports(struct build *b)
+static void make_ports(struct build *b)
 {
     struct domain *d = b->d;
 
@@ -426,7 +426,6 @@ static bool make_ports(struct build *b)
     if (b->g->net && !net_attach(d, 0, b->g->mac, b->g->net_rate))
         hv_log("d%u: it gets no network card: its address is another's, or there is no memory\n",
                d->id);
-    return true;
 }
 
 static bool start_vcpu(const struct build *b)

@@ -69,7 +69,7 @@ static uint64_t size_value(const char *s, size_t length)
     if (i == length)
         return v;
     for (unsigned u = 0; u < 3; u++)
-        if ((s[i] | 0x20) == units[u])
+        if ((s[i] | 0x20) == units[u] && v >> (64 - 10 * (u + 1)) == 0)
             return v << (10 * (u + 1));
     return 0;
 }

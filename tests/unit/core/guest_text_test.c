@@ -50,6 +50,7 @@ Test(guest_text, a_description_that_makes_no_sense)
         {"role=kernel mem=0", "mem=0 is not a size such as 64M"},
         {"role=kernel mem=1MB", "mem=1MB is not a size such as 64M"},
         {"role=kernel mem=4T", "mem=4T is not a size such as 64M"},
+        {"role=kernel mem=17179869185G", "mem=17179869185G is not a size such as 64M"},
         {"role=kernel mem=", "mem= is not a size such as 64M"},
         {"role=kernel vcpus=0", "vcpus=0 is not between 1 and 32"},
         {"role=kernel vcpus=33", "vcpus=33 is not between 1 and 32"},

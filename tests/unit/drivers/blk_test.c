@@ -596,6 +596,8 @@ Test(disk, what_one_writes_is_nobody_elses)
     refused(hosted_guest(5, 64, 1), "ram0:364+2 disk=ram0:365+1,ro", "d5 (");
     /* Who is buried, or gone, has nothing. */
     one->d->buried = 1;
+    refused(four, "ram0:64+100", "d1 ("); /* a device may have pages of it still */
+    one->d->pages = 0;
     cr_assert(give(four, "ram0:64+100"));
     two->d->created_at++;
     refused(three, "ram0:164+100,ro disk=ram0:64+1", "d4 (");
