@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 enum { NS = 1000000000, HOUR = 3600 };
+static const uint64_t RATE_MAX = UINT64_MAX / NS; /* nobody waits for a nanosecond with that */
 
 static void put_behind(struct packet_queue *q, struct packet_sender *s, bool more)
 {
@@ -63,7 +64,7 @@ void packet_remove(struct packet_queue *q, struct packet_sender *s)
 
 void packet_limit(struct packet_sender *s, uint64_t rate, uint64_t burst, uint64_t now)
 {
-    s->rate = rate;
+    s->rate = rate < RATE_MAX ? rate : RATE_MAX;
     s->burst = burst;
     s->credit = (int64_t)burst;
     s->filled_at = now;
