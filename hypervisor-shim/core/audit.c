@@ -134,6 +134,10 @@ static void count_domain(const struct domain *d)
             count_vcpu(d->vcpu[i]);
     for (unsigned i = 0; i < d->zaps; i++)
         count(d->zap[i].n, true);
+    if (d->console_mfn.n)
+        count(d->console_mfn.n, true);
+    if (d->store_mfn.n)
+        count(d->store_mfn.n, true);
     count_grants(d->grants);
 }
 

@@ -411,16 +411,26 @@ static void write_start_info(const struct build *b)
         text_copy((char *)s->cmd_line, b->g->cmdline, sizeof(s->cmd_line));
 }
 
+/* A page that a back-end reads and writes as long as the guest lives. It is held for that: the
+ * guest may give it up, but it does not become a page table, nor anybody else's memory. */
+static mfn_t ring_page(const struct build *b, uint64_t pfn)
+{
+    mfn_t m = mfn(b->p2m[pfn]);
+    bool held = frame_get(frame_of(m), b->d->id) && frame_get_writable(frame_of(m));
+
+    HV_ASSERT(held); /* it is new */
+    __builtin_memset(plat_map(m), 0, PV_PAGE_SIZE);
+    return m;
+}
+
 static void make_ports(struct build *b)
 {
     struct domain *d = b->d;
 
     d->store_port = evtchn_bind_backend(d, BACKEND_STORE);
     d->console_port = evtchn_bind_backend(d, BACKEND_CONSOLE);
-    d->store_mfn = mfn(b->p2m[b->info_pfn + 1]);
-    d->console_mfn = mfn(b->p2m[b->info_pfn + 2]);
-    __builtin_memset(plat_map(d->store_mfn), 0, PV_PAGE_SIZE);
-    __builtin_memset(plat_map(d->console_mfn), 0, PV_PAGE_SIZE);
+    d->store_mfn = ring_page(b, b->info_pfn + 1);
+    d->console_mfn = ring_page(b, b->info_pfn + 2);
     console_attach(d, plat_map(d->console_mfn));
     xenstore_attach(d, plat_map(d->store_mfn));
     if (b->g->net && !net_attach(d, 0, b->g->mac, b->g->net_rate))

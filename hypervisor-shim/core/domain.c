@@ -2,14 +2,15 @@
  *
  * domain.c - guests from their creation to their burial.
  *
- *   create ─► PAUSED ◄─► RUNNING ─► shutdown, crash ─► SHUTDOWN, CRASHED ─► bury: only its story is left
- *                └──────────┴─────────── destroy ─────────► DYING ──────────► bury, forget: nothing is
+ *   create ─► PAUSED ◄─► RUNNING ─► shutdown, crash ─► SHUTDOWN, CRASHED ─► bury: its story stays
+ *                └──────────┴─────────── destroy ─────────► DYING ──────────► bury, forget: nothing
  *
  * A guest's end has two parts. domain_shutdown() only stops its vCPUs, and may be called from
  * anywhere, also deep in one of its hypercalls. domain_bury() runs at the end of an entry, when the
  * processor has left the guest's address space, and gives back what it owned. Its
  * struct domain stays, with name, reasons and console, for the host to read, until it is destroyed.
- * A number is not used again while any frame is still its domain's: another guest may have it mapped.
+ * A number is not used again while any frame is still its domain's: another guest may have it
+ * mapped.
  *
  * No other guest notices: what they share with it (grants, events) ends by those modules' rules.
  */
@@ -195,6 +196,15 @@ void domain_destroy(struct domain *d)
     cpu_work_set(CPU_WORK_EXIT);
 }
 
+static void ring_page_put(mfn_t *m)
+{
+    if (m->n) {
+        frame_put_writable(frame_of(*m));
+        frame_put(frame_of(*m));
+    }
+    *m = mfn(0);
+}
+
 /* The first part, done once: d loses its vCPUs' hold on anything. */
 static void detach(struct domain *d)
 {
@@ -202,6 +212,8 @@ static void detach(struct domain *d)
 
     console_detach(d);
     xenstore_detach(d);
+    ring_page_put(&d->console_mfn);
+    ring_page_put(&d->store_mfn);
     xenbus_detach(d);
     if (c->loaded && c->loaded->domain == d) {
         plat_vcpu_switch(c->loaded, NULL);
@@ -241,8 +253,8 @@ static bool bury(struct domain *d)
         frame_hv_free(d->shared, 0);
     d->shared = NULL;
     if (d->disk.requests)
-        hv_log("d%u (%s) disk: %lu requests, %lu sectors read, %lu written, %lu bytes copied\n", d->id,
-               d->name, (unsigned long)d->disk.requests, (unsigned long)d->disk.read,
+        hv_log("d%u (%s) disk: %lu requests, %lu sectors read, %lu written, %lu bytes copied\n",
+               d->id, d->name, (unsigned long)d->disk.requests, (unsigned long)d->disk.read,
                (unsigned long)d->disk.written, (unsigned long)d->disk.copied);
     d->buried = 1;
     hv.ended++;

@@ -134,7 +134,8 @@ struct domain {
     char cmdline[1024];
     struct console *console;              /* backend/console.c */
     struct connection *store;             /* backend/xenstore.c */
-    uint32_t console_port, store_port; mfn_t console_mfn, store_mfn;
+    uint32_t console_port, store_port;
+    mfn_t console_mfn, store_mfn;         /* their rings, each with a reference and a writable use; 0: none */
     uint64_t created_at;
     uint64_t cpu_ns;                      /* of vCPUs that are buried */
     int64_t time_offset;                  /* wall clock minus system time is hv.wall_ns + this */

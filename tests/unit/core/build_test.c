@@ -421,6 +421,36 @@ Test(build, a_domu_as_libxc_builds_it)
     cr_assert_eq(d->vcpu[1]->state, VCPU_DOWN);
 }
 
+/* The rings of console and store are the shim's to write until the guest's end: they can be given
+ * up, but not become anything else. */
+Test(build, its_rings_stay_what_they_are)
+{
+    struct vcpu *v = start_one(guest(4096));
+    struct domain *d = v->domain;
+    const struct pt c = {.d = d, .v = v, .owner = d->id};
+    mfn_t ring[2] = {d->store_mfn, d->console_mfn};
+    uint64_t info = v->regs.rsi;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct frame *f = frame_of(ring[i]);
+        uint64_t va = info + (i + 1) * 4096;
+
+        cr_assert_eq(hosted_call(v, XEN_HYPERVISOR_update_va_mapping, va, 0, 0, 0), 0);
+        memset(plat_map(ring[i]), 0, 1024); /* no entry of a table is wrong in it */
+        cr_assert_lt(table_get(&c, f, 1), 0);
+        cr_assert_eq(d->reasons.entry[(d->reasons.count - 1) % REASON_RING].rule,
+                     RULE_PT_TABLE_WRITABLE);
+        cr_assert(frame_domain_free(d, ring[i]));
+        cr_assert_eq(f->owner, d->id);
+        cr_assert_eq(f->refs, 1);
+    }
+    cr_assert_eq(frame_audit(), 0);
+    domain_crash(d);
+    for (unsigned i = 0; i < 1000 && !d->buried; i++)
+        domain_bury();
+    cr_assert(frame_of(ring[0])->flags & FRAME_FREE && frame_of(ring[1])->flags & FRAME_FREE);
+}
+
 Test(build, the_hypercall_page)
 {
     uint8_t page[4096];
