@@ -138,7 +138,8 @@ void net_tx_answers(struct vif *vif, const uint16_t *id, unsigned slots, unsigne
 void net_wake(struct vif **list); /* those who wait there may try again */
 void net_hold_over(struct timer *t);
 void net_wait_end(struct vif *vif);
-/* Where TCP's or UDP's checksum of an IPv4 packet is summed from, and goes; false: it is neither.
+/* Where TCP's or UDP's checksum of an IPv4 packet is summed from, and goes; false: it is neither
+ * (then *start and *offset are anything).
  * n: bytes that are there to look at. */
 bool net_csum_where(const uint8_t *p, unsigned n, uint16_t *start, uint16_t *offset);
 /* A checksum that covers the pseudo header becomes a whole one. */

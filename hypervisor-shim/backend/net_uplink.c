@@ -112,8 +112,8 @@ enum net_sent net_uplink_send(struct net_packet *p)
     __builtin_memcpy(header, p->header, SWITCH_HEADER); /* as it was checked */
     if (ours)
         fill_csum(&np, header, taken);
-    else if (sum)
-        net_csum_where(header, taken, &np.csum_start, &np.csum_offset);
+    else if (sum && !net_csum_where(header, taken, &np.csum_start, &np.csum_offset))
+        np.csum_start = np.csum_offset = 0;
     np.header = header;
     np.header_length = (uint16_t)taken;
     np.cookie = (uint32_t)(f - flights);
