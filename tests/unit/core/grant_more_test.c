@@ -379,8 +379,8 @@ Test(grant_more, shared_pages_outlive_their_domain)
     mfn_t m = other->d->shared_mfn;
     uint32_t h;
 
-    grant(REF, PAGE, 1)->frame = (uint32_t)m.n;
-    h = map(REF, XEN_GNTMAP_host_map, hosted_va(VA));
+    grant(REF, PAGE, 0)->frame = (uint32_t)m.n;
+    h = map_ok(REF, XEN_GNTMAP_host_map, hosted_va(VA));
     domain_crash(other->d);
     for (unsigned i = 0; i < 1000 && !other->d->buried; i++)
         domain_bury();
