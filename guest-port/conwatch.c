@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TAIL = 4096, HOLD = 256, LIMIT = 124, BROKEN = 125 };
+enum { TAIL = 4096, HOLD = 256, GRACE = 30, LIMIT = 124, BROKEN = 125 };
 
 static struct {
     const char *token;
@@ -177,6 +177,8 @@ static int watch(pid_t pid, int fd, double limit)
         double left = deadline - now();
         struct pollfd p = {.fd = fd, .events = POLLIN};
 
+        if (left <= 0 && w.state == AFTER)
+            break;
         if (left <= 0) {
             end(pid, 0);
             fprintf(stderr, "run: the time limit of %.0f s came first\n", limit);
@@ -188,10 +190,8 @@ static int watch(pid_t pid, int fd, double limit)
         if (n <= 0)
             break;
         feed(buf, (size_t)n);
-        if (w.state == AFTER && deadline > now() + 10)
-            deadline = now() + 10; /* time to write back and to power off */
-        if (w.state == AFTER && limit > 0 && now() >= deadline)
-            break;
+        if (w.state == AFTER && deadline > now() + GRACE)
+            deadline = now() + GRACE; /* time to write back and to power off */
     }
     put(w.hold, w.held);
     fflush(stdout);
