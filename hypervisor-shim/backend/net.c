@@ -480,8 +480,7 @@ void net_run(void)
     struct packet_sender *s;
     uint64_t again = UINT64_MAX;
 
-    if (net.running) { /* from inside of the card's kick(): what it woke is not looked at any more
-                        */
+    if (net.running) { /* from inside of the card's kick(): what that woke has its turn later */
         cpu_work_set(CPU_WORK_NET);
         return;
     }
